@@ -1,0 +1,21 @@
+-- Mail that waits to be sent: a row is written in the transaction that causes the mail.
+
+CREATE TABLE mail_outbox (
+    id UUID PRIMARY KEY,
+    kind TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    -- The token whose link the mail holds. The token itself is derived when the mail is rendered.
+    token_id UUID REFERENCES mail_tokens (id) ON DELETE CASCADE,
+    state TEXT NOT NULL CHECK (state IN ('queued', 'sent', 'expired', 'dead')),
+    created_at TIMESTAMPTZ NOT NULL,
+    -- After this the mail is worth nothing and is not sent.
+    expires_at TIMESTAMPTZ,
+    attempts BIGINT NOT NULL,
+    next_attempt_at TIMESTAMPTZ NOT NULL,
+    lease_id UUID,
+    lease_until TIMESTAMPTZ,
+    last_error TEXT,
+    finished_at TIMESTAMPTZ
+);
+CREATE INDEX mail_outbox_due ON mail_outbox (next_attempt_at) WHERE state = 'queued';
+CREATE INDEX mail_outbox_finished ON mail_outbox (finished_at) WHERE finished_at IS NOT NULL;

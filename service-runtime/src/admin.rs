@@ -1,0 +1,57 @@
+//! The listener for operators: `GET /livez` says that the process runs, `GET /readyz` that it can serve.
+
+use std::{
+    io,
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use axum::{Router, http::StatusCode, routing::get};
+
+use crate::lifecycle::Tasks;
+
+/// Whether the process can serve. Cheap to clone; clones are the same latch.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// Opens or closes the latch.
+    pub fn set(&self, ready: bool) {
+        self.0.store(ready, Ordering::SeqCst);
+    }
+
+    /// Whether the latch is open.
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Serves the operator's endpoints until the tasks are asked to stop.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn serve(listener: TcpListener, readiness: Readiness, tasks: &Tasks) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let ready = move || async move {
+        if readiness.get() {
+            (StatusCode::OK, "ready\n")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+        }
+    };
+    let routes = Router::new()
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready));
+    let stop = tasks.clone();
+    tasks.spawn("admin listener", async move {
+        let serving =
+            axum::serve(listener, routes).with_graceful_shutdown(async move { stop.stopping().await });
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the admin listener stopped");
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! One SQL text, two databases: PostgreSQL where many replicas share one, SQLite embedded in the process.
+//!
+//! A store writes each query once and runs it by [`on!`](crate::on) against whichever database this is. Both take
+//! `$1` placeholders, `RETURNING`, `ON CONFLICT`, row values, and the native uuid and timestamp types.
+
+pub mod idempotency;
+
+use std::{path::Path, str::FromStr, time::Duration};
+
+use sqlx::{
+    PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+/// How long a request waits for a free connection before it is told that the database is busy.
+const ACQUIRE: Duration = Duration::from_secs(1);
+/// How long one statement may run on PostgreSQL, in milliseconds.
+const STATEMENT_TIMEOUT: &str = "5000";
+/// How long one statement may wait for a lock on PostgreSQL, in milliseconds.
+const LOCK_TIMEOUT: &str = "3000";
+
+/// A pool of connections to one of the two databases. Cheap to clone.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// A PostgreSQL server.
+    Postgres(PgPool),
+    /// A SQLite file.
+    Sqlite(SqlitePool),
+}
+
+/// Runs one piece of sqlx code against whichever database this is: `on!(database, |pool| …)`.
+#[macro_export]
+macro_rules! on {
+    ($database:expr, |$pool:ident| $body:expr) => {
+        match $database {
+            $crate::database::Database::Postgres($pool) => $body,
+            $crate::database::Database::Sqlite($pool) => $body,
+        }
+    };
+}
+
+impl Database {
+    /// Connects to `postgres://…` or `sqlite:<file>`; a SQLite file is made if it is not there.
+    ///
+    /// On PostgreSQL everything lives in the schema `schema`, so that services can share a server.
+    ///
+    /// # Errors
+    /// When the address cannot be read or the database not reached.
+    pub async fn connect(url: &str, schema: &str) -> Result<Self, sqlx::Error> {
+        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let options = PgConnectOptions::from_str(url)?.options([
+                ("search_path", schema),
+                ("statement_timeout", STATEMENT_TIMEOUT),
+                ("lock_timeout", LOCK_TIMEOUT),
+                ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),
+            ]);
+            let pool = PgPoolOptions::new()
+                .max_connections(16)
+                .acquire_timeout(ACQUIRE)
+                .connect_with(options);
+            return Ok(Self::Postgres(pool.await?));
+        }
+        let options = SqliteConnectOptions::from_str(url)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // NORMAL may lose the last commits when the machine loses power; what was acknowledged stays.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5));
+        if let Some(folder) = options
+            .get_filename()
+            .parent()
+            .filter(|folder| *folder != Path::new(""))
+        {
+            std::fs::create_dir_all(folder).map_err(sqlx::Error::Io)?;
+        }
+        let pool = SqlitePoolOptions::new()
+            .max_connections(8)
+            // Writers queue for the one write lock; they wait as long as the busy timeout.
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_with(options);
+        Ok(Self::Sqlite(pool.await?))
+    }
+
+    /// Applies the migrations that are not applied yet, under a lock on PostgreSQL.
+    ///
+    /// # Errors
+    /// When one fails, or an applied one was changed since.
+    pub async fn migrate(
+        &self,
+        schema: &str,
+        migrator: &Migrator,
+    ) -> Result<(), sqlx::migrate::MigrateError> {
+        if let Self::Postgres(pool) = self {
+            // Names of schemas are ours; two processes may create the same one at the same time, and
+            // IF NOT EXISTS alone does not make that safe on PostgreSQL.
+            let create = format!(
+                "DO $$ BEGIN CREATE SCHEMA IF NOT EXISTS \"{schema}\"; \
+                 EXCEPTION WHEN unique_violation OR duplicate_schema THEN NULL; END $$"
+            );
+            sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(pool).await?;
+        }
+        on!(self, |pool| migrator.run(pool).await)
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), sqlx::Error> {
+        on!(self, |pool| sqlx::query("SELECT 1")
+            .execute(pool)
+            .await
+            .map(|_| ()))
+    }
+
+    /// Closes the connections, once the running statements are done.
+    pub async fn close(&self) {
+        on!(self, |pool| pool.close().await);
+    }
+}
+
+/// Begins a transaction that is going to write.
+pub trait BeginWrite {
+    /// Whose transaction it is.
+    type Database: sqlx::Database;
+
+    /// Begins it. On SQLite it takes the write lock at once: a transaction that reads first and writes later
+    /// would be refused when another one wrote in between.
+    fn begin_write(
+        &self,
+    ) -> impl Future<Output = Result<Transaction<'static, Self::Database>, sqlx::Error>> + Send;
+}
+
+impl BeginWrite for PgPool {
+    type Database = Postgres;
+
+    async fn begin_write(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        self.begin().await
+    }
+}
+
+impl BeginWrite for SqlitePool {
+    type Database = Sqlite;
+
+    async fn begin_write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        self.begin_with("BEGIN IMMEDIATE").await
+    }
+}
+
+/// Whether an error says that the database cannot serve now, so that trying again later may help: no
+/// connection, too busy, shutting down, or a transaction that lost against another one.
+pub fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
+            true
+        }
+        sqlx::Error::Database(database) => database.code().is_some_and(|code| {
+            let code = code.as_ref();
+            // PostgreSQL: connection, resources, operator intervention, lock, statement timeout,
+            // serialization, deadlock, read-only. SQLite: busy (5), locked (6), disk full (13) and variants.
+            ["08", "53", "57"]
+                .iter()
+                .any(|class| code.len() == 5 && code.starts_with(class))
+                || ["55P03", "40001", "40P01", "25006"].contains(&code)
+                || code.len() < 5
+                    && code
+                        .parse::<u32>()
+                        .is_ok_and(|code| [5, 6, 13].contains(&(code & 0xff)))
+        }),
+        _ => false,
+    }
+}

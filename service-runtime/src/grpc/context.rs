@@ -1,0 +1,290 @@
+//! What comes with every request besides its message: its id, its deadline, its trace, its bearer token.
+//! The layer here makes the context, writes one log line per request and turns a panic into `INTERNAL`.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use tonic::{Code, Status, body::Body};
+use tower::{Layer, Service};
+
+use crate::{entropy::Entropy, grpc::refusal::Refusal};
+
+/// The metadata key of the request id.
+pub const REQUEST_ID: &str = "x-request-id";
+/// The metadata key of the trace (W3C Trace Context).
+pub const TRACEPARENT: &str = "traceparent";
+/// The metadata key under which services show each other who they are.
+pub const SERVICE_TOKEN: &str = "x-service-token";
+/// How long a request without a deadline may take.
+pub const LONGEST_REQUEST: Duration = Duration::from_secs(30);
+
+/// What comes with a request besides its message. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct RequestContext {
+    /// Names the request in every log line and error, across services.
+    pub request_id: Arc<str>,
+    /// When the caller stops waiting.
+    pub deadline: Instant,
+    /// The caller's trace, passed on as it came.
+    pub traceparent: Option<HeaderValue>,
+}
+
+impl RequestContext {
+    /// The context that the layer left with a request.
+    pub fn of<T>(request: &tonic::Request<T>) -> Self {
+        request
+            .extensions()
+            .get::<Self>()
+            .cloned()
+            .unwrap_or_else(|| Self {
+                request_id: "unknown".into(),
+                deadline: Instant::now() + LONGEST_REQUEST,
+                traceparent: None,
+            })
+    }
+
+    /// How long the caller still waits.
+    pub fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// A request to another service on behalf of this one: same id and trace, what is left of the deadline.
+    pub fn onward<T>(&self, message: T) -> tonic::Request<T> {
+        let mut request = tonic::Request::new(message);
+        request.set_timeout(self.time_left());
+        if let Ok(id) = self.request_id.parse() {
+            request.metadata_mut().insert(REQUEST_ID, id);
+        }
+        if let Some(Ok(trace)) = self.traceparent.as_ref().map(|trace| trace.as_bytes().try_into()) {
+            request.metadata_mut().insert(TRACEPARENT, trace);
+        }
+        request
+    }
+}
+
+/// A caller's request id, if it is one that may stand in a log: 1 to 128 characters of `A-Za-z0-9._~-`.
+pub fn sane_request_id(headers: &HeaderMap) -> Option<&str> {
+    let id = headers.get(REQUEST_ID)?.to_str().ok()?;
+    let sane = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
+    ((1..=128).contains(&id.len()) && id.bytes().all(sane)).then_some(id)
+}
+
+/// A new request id: 16 random bytes in hex.
+pub fn new_request_id(entropy: &Entropy) -> String {
+    let bytes: [u8; 16] = entropy.bytes().unwrap_or_default();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bearer token of a request: `Ok(None)` without an `authorization`, `Err` when there is one that is not
+/// exactly one `Bearer <token>`.
+///
+/// # Errors
+/// `UNAUTHENTICATED` (`TOKEN_INVALID`).
+pub fn bearer<T>(request: &tonic::Request<T>) -> Result<Option<String>, Status> {
+    let metadata = request.metadata();
+    let mut values = metadata.get_all("authorization").iter();
+    let value = match (
+        values.next(),
+        values.next(),
+        metadata.get_bin("authorization-bin"),
+    ) {
+        (None, _, None) => return Ok(None),
+        (Some(value), None, None) => value.to_str().ok(),
+        _ => None,
+    };
+    let token = value.and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ')).then_some(token)
+    });
+    token.map(|token| Some(token.to_owned())).ok_or_else(bad_token)
+}
+
+/// The refusal of a request whose access token is missing.
+pub fn no_token() -> Status {
+    Refusal::new(
+        Code::Unauthenticated,
+        "TOKEN_REQUIRED",
+        "Authentication is required.",
+    )
+    .into()
+}
+
+/// The refusal of a request whose access token is not valid, whatever is wrong with it.
+pub fn bad_token() -> Status {
+    Refusal::new(
+        Code::Unauthenticated,
+        "TOKEN_INVALID",
+        "The access token is not valid.",
+    )
+    .into()
+}
+
+/// Makes the [`RequestContext`] of each request.
+#[derive(Debug, Clone, Default)]
+pub struct ContextLayer {
+    entropy: Entropy,
+}
+
+impl<S> Layer<S> for ContextLayer {
+    type Service = WithContext<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        WithContext {
+            inner,
+            entropy: self.entropy.clone(),
+        }
+    }
+}
+
+/// A service whose requests have a [`RequestContext`].
+#[derive(Debug, Clone)]
+pub struct WithContext<S> {
+    inner: S,
+    entropy: Entropy,
+}
+
+impl<S> Service<Request<Body>> for WithContext<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Response<Body>, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let begun = Instant::now();
+        let headers = request.headers();
+        let request_id: Arc<str> =
+            sane_request_id(headers).map_or_else(|| new_request_id(&self.entropy).into(), Arc::from);
+        let allowed = headers
+            .get("grpc-timeout")
+            .and_then(grpc_timeout)
+            .unwrap_or(LONGEST_REQUEST);
+        let context = RequestContext {
+            request_id: Arc::clone(&request_id),
+            deadline: begun + allowed.min(LONGEST_REQUEST),
+            traceparent: headers.get(TRACEPARENT).cloned(),
+        };
+        request.extensions_mut().insert(context);
+        let method = request.uri().path().to_owned();
+        // The clone takes the readiness that was polled; what stays is polled again.
+        let ready = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, ready);
+        Box::pin(async move {
+            let outcome = AssertUnwindSafe(async move { inner.call(request).await })
+                .catch_unwind()
+                .await;
+            let mut response = match outcome {
+                Ok(result) => result?,
+                Err(_panic) => {
+                    tracing::error!(request_id = &*request_id, method, "a request panicked");
+                    let told = format!("Something went wrong. Request id: {request_id}");
+                    Status::from(Refusal::new(Code::Internal, "INTERNAL", told)).into_http()
+                }
+            };
+            if let Ok(id) = HeaderValue::from_str(&request_id) {
+                response.headers_mut().insert(REQUEST_ID, id);
+            }
+            let status = response
+                .headers()
+                .get("grpc-status")
+                .and_then(|code| code.to_str().ok())
+                .unwrap_or("0");
+            tracing::info!(
+                request_id = &*request_id,
+                method,
+                code = ?Code::from_bytes(status.as_bytes()),
+                duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+                "request"
+            );
+            Ok(response)
+        })
+    }
+}
+
+/// A deadline as gRPC writes it: up to eight digits and a unit.
+fn grpc_timeout(value: &HeaderValue) -> Option<Duration> {
+    let (digits, unit) = value
+        .to_str()
+        .ok()?
+        .split_at_checked(value.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 {
+        return None;
+    }
+    let amount: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(amount * 3600),
+        "M" => Duration::from_secs(amount * 60),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_are_read_as_grpc_writes_them() {
+        let read = |text: &'static str| grpc_timeout(&HeaderValue::from_static(text));
+        assert_eq!(read("100m"), Some(Duration::from_millis(100)));
+        assert_eq!(read("3S"), Some(Duration::from_secs(3)));
+        assert_eq!(read("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        for text in ["", "m", "3", "100000000S", "-1S", "3s"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_sane_request_ids_are_taken_over() {
+        let take = |id: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_str(id).unwrap());
+            sane_request_id(&headers).map(str::to_owned)
+        };
+        assert_eq!(take("abc-123").as_deref(), Some("abc-123"));
+        for id in ["", "a b", "a\"b", "é", &"x".repeat(129)] {
+            assert_eq!(take(id), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_bearer_token_is_one_word_after_one_scheme() {
+        let with = |values: &[&'static str]| {
+            let mut request = tonic::Request::new(());
+            for value in values {
+                request
+                    .metadata_mut()
+                    .append("authorization", value.parse().unwrap());
+            }
+            bearer(&request)
+        };
+        assert_eq!(with(&[]).unwrap(), None);
+        assert_eq!(with(&["Bearer a.b.c"]).unwrap().as_deref(), Some("a.b.c"));
+        assert_eq!(with(&["bearer a.b.c"]).unwrap().as_deref(), Some("a.b.c"));
+        for bad in [
+            &["Basic abc"][..],
+            &["Bearer "],
+            &["Bearer"],
+            &["Bearer a b"],
+            &["Bearer a", "Bearer b"],
+        ] {
+            assert_eq!(with(bad).unwrap_err().code(), Code::Unauthenticated);
+        }
+    }
+}

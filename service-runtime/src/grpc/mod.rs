@@ -1,0 +1,7 @@
+//! gRPC as every service speaks it: [`server`] with limits, [`context`] of a request, [`refusal`]s with
+//! machine-readable reasons, and the [`channel`] to another service.
+
+pub mod channel;
+pub mod context;
+pub mod refusal;
+pub mod server;

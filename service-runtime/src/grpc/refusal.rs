@@ -1,0 +1,118 @@
+//! A refusal: `google.rpc.Status` with one `ErrorInfo`, field errors in `BadRequest`, throttling in
+//! `RetryInfo`. The one place that knows how those are put together and taken apart.
+
+use std::{collections::HashMap, time::Duration};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// The `domain` of every `ErrorInfo`.
+pub const DOMAIN: &str = "onlineedu";
+
+/// What is wrong with one field of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field, by its name in the contract.
+    pub field: String,
+    /// What is wrong, as the person who filled it in should read it.
+    pub message: String,
+}
+
+impl FieldError {
+    /// A field and what is wrong with it.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// Why a request is refused, before it becomes a `Status`.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    code: Code,
+    reason: &'static str,
+    message: String,
+    fields: Vec<FieldError>,
+    metadata: HashMap<String, String>,
+    retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    /// A refusal with a code, a reason in UPPER_SNAKE_CASE and a sentence for people.
+    pub fn new(code: Code, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason,
+            message: message.into(),
+            fields: Vec::new(),
+            metadata: HashMap::new(),
+            retry_after: None,
+        }
+    }
+
+    /// `INVALID_ARGUMENT` because of these fields; the first one's message is the sentence.
+    pub fn fields(reason: &'static str, fields: Vec<FieldError>) -> Self {
+        let message = fields
+            .first()
+            .map(|first| first.message.clone())
+            .unwrap_or_default();
+        Self {
+            fields,
+            ..Self::new(Code::InvalidArgument, reason, message)
+        }
+    }
+
+    /// Says when trying again may help.
+    #[must_use]
+    pub const fn retry_after(mut self, duration: Duration) -> Self {
+        self.retry_after = Some(duration);
+        self
+    }
+
+    /// Says which fields it is about.
+    #[must_use]
+    pub fn about(mut self, fields: Vec<FieldError>) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    /// Adds a fact that programs may use.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.metadata.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        let mut details = ErrorDetails::with_error_info(refusal.reason, DOMAIN, refusal.metadata);
+        for FieldError { field, message } in refusal.fields {
+            details.add_bad_request_violation(field, message);
+        }
+        if refusal.retry_after.is_some() {
+            details.set_retry_info(refusal.retry_after);
+        }
+        Self::with_error_details(refusal.code, refusal.message, details)
+    }
+}
+
+/// A bug: logged here in full, told to the caller as nothing but the request's id.
+pub fn internal(error: &(dyn std::error::Error + 'static), request_id: &str) -> Status {
+    let mut causes = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        causes.push_str(": ");
+        causes.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    tracing::error!(request_id, error = causes, "internal error");
+    Refusal::new(
+        Code::Internal,
+        "INTERNAL",
+        format!("Something went wrong. Request id: {request_id}"),
+    )
+    .into()
+}

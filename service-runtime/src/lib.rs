@@ -1,0 +1,24 @@
+//! What every process needs and no product word: a fourth, unrelated service would want each of these rooms
+//! unchanged.
+//!
+//! - [`settings`]: environment, flags and `--help` from one table; every fault named at once
+//! - [`clock`], [`entropy`]: time and chance as parameters
+//! - [`database`]: one SQL text, two databases; [`database::idempotency`]: retries that act once
+//! - [`secret`], [`mac`]: values that never reach a log; keys derived per purpose
+//! - [`page_token`]: tamper-evident cursors of keyset-paged lists
+//! - [`grpc`]: server, client channel, request context and refusals
+//! - [`lifecycle`], [`listen`], [`admin`], [`telemetry`]: starting, being watched, stopping
+
+pub mod admin;
+pub mod clock;
+pub mod database;
+pub mod duration;
+pub mod entropy;
+pub mod grpc;
+pub mod lifecycle;
+pub mod listen;
+pub mod mac;
+pub mod page_token;
+pub mod secret;
+pub mod settings;
+pub mod telemetry;

@@ -1,0 +1,106 @@
+//! The life of a process: its tasks are tracked, asked to stop together, waited for, and a task that crashes
+//! ends the process with an honest code instead of leaving half of it running.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// The tasks of a process. Cheap to clone; clones are the same set.
+#[derive(Debug, Clone, Default)]
+pub struct Tasks {
+    stop: CancellationToken,
+    tracker: TaskTracker,
+    crashed: Arc<AtomicBool>,
+}
+
+impl Tasks {
+    /// Starts a task. If it panics, every other task is asked to stop.
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let (stop, crashed) = (self.stop.clone(), Arc::clone(&self.crashed));
+        self.tracker.spawn(async move {
+            if std::panic::AssertUnwindSafe(task).catch_unwind().await.is_err() {
+                tracing::error!(task = name, "a task crashed; stopping");
+                crashed.store(true, Ordering::SeqCst);
+                stop.cancel();
+            }
+        });
+    }
+
+    /// Resolves once the tasks are asked to stop.
+    pub async fn stopping(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Whether the tasks have been asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// Asks every task to stop.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Sleeps, but not beyond the wish to stop; says whether to go on.
+    pub async fn sleep(&self, duration: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(duration) => true,
+            () = self.stop.cancelled() => false,
+        }
+    }
+
+    /// Waits for every task to end, at most `grace`; says whether all did and none crashed.
+    pub async fn finished(&self, grace: Duration) -> bool {
+        self.tracker.close();
+        let ended = tokio::time::timeout(grace, self.tracker.wait()).await.is_ok();
+        ended && !self.crashed.load(Ordering::SeqCst)
+    }
+}
+
+/// Resolves when the process is told to stop: SIGTERM, or Ctrl-C in a terminal.
+///
+/// # Errors
+/// When the signals cannot be watched.
+pub async fn told_to_stop() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_crash_stops_the_others_and_is_told() {
+        let tasks = Tasks::default();
+        let other = tasks.clone();
+        tasks.spawn("other", async move { other.stopping().await });
+        tasks.spawn("crash", async { panic!("on purpose") });
+        assert!(!tasks.finished(Duration::from_secs(5)).await);
+        assert!(tasks.is_stopping());
+    }
+
+    #[tokio::test]
+    async fn tasks_that_do_as_told_finish_well() {
+        let tasks = Tasks::default();
+        let other = tasks.clone();
+        tasks.spawn("sleeper", async move {
+            assert!(!other.sleep(Duration::from_secs(60)).await)
+        });
+        tasks.stop();
+        assert!(tasks.finished(Duration::from_secs(5)).await);
+    }
+}
