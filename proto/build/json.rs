@@ -18,8 +18,7 @@ pub fn annotate(mut config: Builder, pool: &DescriptorPool) -> Builder {
         let attribute = match field.kind() {
             Kind::Message(message) => match message.full_name() {
                 "google.protobuf.Timestamp" => "#[serde(with = \"crate::json::timestamp\")]".to_owned(),
-                // Derived from the keys of a PATCH, never written by a client.
-                "google.protobuf.FieldMask" => "#[serde(skip)]".to_owned(),
+                "google.protobuf.FieldMask" => "#[serde(with = \"crate::json::field_mask\")]".to_owned(),
                 _ => continue,
             },
             Kind::Enum(words) => {

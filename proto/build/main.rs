@@ -1,6 +1,12 @@
 //! Compiles the contract with protox (no `protoc`): messages and services for tonic, the JSON shape of
 //! every message, the REST route table, and the descriptor set that reflection and OpenAPI are made from.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "the way a build script is spoken to and answers"
+)]
+
 mod json;
 mod routes;
 
@@ -35,7 +41,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     config = json::annotate(config, &pool);
     config.compile_fds(compiler.file_descriptor_set())?;
     fs::write(out.join("words.rs"), json::words(&pool))?;
-    fs::write(out.join("routes.rs"), routes::table(&pool)?)?;
+    fs::write(
+        out.join("routes.rs"),
+        routes::table(&pool)? + &routes::texts(&pool),
+    )?;
     Ok(())
 }
 

@@ -27,6 +27,29 @@ pub fn table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
     Ok(source)
 }
 
+/// The source text of `proto::rest::Texts` for every message of the contract.
+pub fn texts(pool: &DescriptorPool) -> String {
+    let own = pool
+        .all_messages()
+        .filter(|message| message.package_name().starts_with("onlineedu."));
+    own.map(|message| {
+        let plain = |field: &FieldDescriptor| field.kind() == Kind::String && !field.is_list();
+        let arms: String = message
+            .fields()
+            .filter(plain)
+            .map(|field| match field.supports_presence() {
+                true => format!("{0:?} => self.r#{0}.as_deref(), ", field.name()),
+                false => format!("{0:?} => Some(&self.r#{0}), ", field.name()),
+            })
+            .collect();
+        format!(
+            "impl Texts for {} {{ fn text(&self, field: &str) -> Option<&str> {{ match field {{ {arms}_ => None }} }} }}\n",
+            rust_path(message.full_name()),
+        )
+    })
+    .collect()
+}
+
 fn route(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<Option<String>, Box<dyn Error>> {
     let extension = |name: &str| {
         pool.get_extension_by_name(name)

@@ -63,7 +63,7 @@ pub enum Kind {
     Enum(&'static [&'static str]),
     /// A point in time, RFC 3339.
     Timestamp,
-    /// The keys of a PATCH; never in JSON.
+    /// The keys of a PATCH; derived from its body, never written by a client.
     FieldMask,
     /// Another message.
     Message,
@@ -75,7 +75,14 @@ pub trait Visitor {
     fn unary<Request, Response>(&mut self, route: &'static Route)
     where
         Request: prost::Message + Default + DeserializeOwned + 'static,
-        Response: prost::Message + Default + Serialize + 'static;
+        Response: prost::Message + Default + Serialize + Texts + 'static;
+}
+
+/// A message whose text fields can be asked for by name, so that generic code finds an `etag` or the
+/// `slug` that a new resource is addressed by.
+pub trait Texts {
+    /// The text of a field; `None` when it is absent or the message has no such text.
+    fn text(&self, field: &str) -> Option<&str>;
 }
 
 include!(concat!(env!("OUT_DIR"), "/routes.rs"));
