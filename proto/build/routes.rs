@@ -42,8 +42,12 @@ pub fn texts(pool: &DescriptorPool) -> String {
                 false => format!("{0:?} => Some(&self.r#{0}), ", field.name()),
             })
             .collect();
+        let (asked, answer) = match arms.is_empty() {
+            true => ("_field", "None".to_owned()),
+            false => ("field", format!("match field {{ {arms}_ => None }}")),
+        };
         format!(
-            "impl Texts for {} {{ fn text(&self, field: &str) -> Option<&str> {{ match field {{ {arms}_ => None }} }} }}\n",
+            "impl Texts for {} {{ fn text(&self, {asked}: &str) -> Option<&str> {{ {answer} }} }}\n",
             rust_path(message.full_name()),
         )
     })
