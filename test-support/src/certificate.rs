@@ -7,7 +7,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// A certificate that signs itself, with its private key. Whoever is to trust it gets [`Certificate::pem`] as a root.
+/// A certificate that signs itself, with its private key. Whoever is to trust it gets [`Certificate::pem`] as
+/// a root.
 #[derive(Debug, Clone)]
 pub struct Certificate {
     pem: String,

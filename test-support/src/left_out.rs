@@ -1,8 +1,9 @@
 //! What the tests left out, said aloud when it happens and once more at the end of `cargo test`.
 //!
-//! A test whose surroundings are missing may pass without testing, but never silently. Each test binary keeps one
-//! marker file per missing part under `target/left-out/`; the marker goes away when that binary finds the part
-//! again, or when the last test target of the workspace, `zz_left_out`, reads it out. In CI nothing may be left out.
+//! A test whose surroundings are missing may pass without testing, but never silently. Each test binary keeps
+//! one marker file per missing part under `target/left-out/`; the marker goes away when that binary finds the
+//! part again, or when the last test target of the workspace, `zz_left_out`, reads it out. In CI nothing may
+//! be left out.
 
 use std::fs;
 use std::io::{self, Write};
@@ -59,7 +60,11 @@ fn keep(directory: &Path, marker: &str, line: &str) {
 fn binary() -> String {
     let package = std::env::var("CARGO_PKG_NAME").unwrap_or_else(|_| "unknown".to_owned());
     let executable = std::env::current_exe().unwrap_or_default();
-    let stem = executable.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let stem = executable
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     // Cargo appends a hash, which changes with every build, while the marker has to be found again.
     let target = stem.rsplit_once('-').map_or(stem.as_str(), |(target, _)| target);
     format!("{package}/{target}")
@@ -72,7 +77,9 @@ fn marker(what: &str) -> String {
 /// `left-out` in the target directory, which is the nearest one above the test binary that cargo has tagged.
 fn directory() -> PathBuf {
     let executable = std::env::current_exe().unwrap_or_default();
-    let target = executable.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
+    let target = executable
+        .ancestors()
+        .find(|folder| folder.join("CACHEDIR.TAG").is_file());
     let fallback = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
     target.map_or(fallback, Path::to_path_buf).join("left-out")
 }
@@ -88,7 +95,10 @@ mod tests {
         keep(&directory, "b", "browser tests: no browser");
         keep(&directory, "a", "PostgreSQL tests: none");
         keep(&directory, "a", "PostgreSQL tests: no initdb");
-        assert_eq!(take_all_in(&directory), ["PostgreSQL tests: no initdb", "browser tests: no browser"]);
+        assert_eq!(
+            take_all_in(&directory),
+            ["PostgreSQL tests: no initdb", "browser tests: no browser"]
+        );
         assert!(take_all_in(&directory).is_empty());
     }
 

@@ -5,7 +5,8 @@
 //! - [`certificate`]: self-signed TLS certificates
 //! - [`left_out`]: what could not be tested here, so that it is said and, in CI, refused
 //!
-//! Only `dev-dependencies` name this crate: a part that cannot start ends the test with a panic that says why.
+//! Only `dev-dependencies` name this crate: a part that cannot start ends the test with a panic that says
+//! why.
 
 #![allow(
     clippy::unwrap_used,

@@ -57,7 +57,10 @@ mod tests {
     #[test]
     fn a_link_is_found_through_the_transfer_encoding() {
         let found = link(QUOTED_PRINTABLE).unwrap();
-        assert_eq!(found, "http://localhost:8080/verify-email?token=ab_c-def&from=mail");
+        assert_eq!(
+            found,
+            "http://localhost:8080/verify-email?token=ab_c-def&from=mail"
+        );
         assert_eq!(token(QUOTED_PRINTABLE).unwrap(), "ab_c-def");
         assert_eq!(subject(QUOTED_PRINTABLE).unwrap(), "Привет");
     }

@@ -1,7 +1,7 @@
 //! A real PostgreSQL for tests: one server per test process, one database per test.
 //!
-//! The server is the one that `TEST_POSTGRES_URL` names, or else a cluster made in a temporary directory from the
-//! installed binaries. Such a cluster never outlives the test process, however that ends: see `watchdog`.
+//! The server is the one that `TEST_POSTGRES_URL` names, or else a cluster made in a temporary directory from
+//! the installed binaries. Such a cluster never outlives the test process, however that ends: see `watchdog`.
 
 mod account;
 mod cluster;
@@ -31,8 +31,8 @@ enum Server {
 
 static SERVER: OnceCell<Option<Server>> = OnceCell::const_new();
 
-/// A new, empty database on the server of this test process. `None`: there is no PostgreSQL here, which has been
-/// said, and the test is to end.
+/// A new, empty database on the server of this test process. `None`: there is no PostgreSQL here, which has
+/// been said, and the test is to end.
 ///
 /// # Panics
 ///
@@ -41,7 +41,6 @@ pub async fn database() -> Option<TestDatabase> {
     match SERVER.get_or_init(server).await {
         Some(Server::Given(url)) => Some(TestDatabase::create_on_given(url).await),
         Some(Server::Cluster(cluster)) => Some(cluster.database().await),
-        // Not the first to ask, but this test is left out as well.
         None => None,
     }
 }

@@ -1,7 +1,11 @@
-//! The temporary PostgreSQL: separate databases, interruptions that lose nothing, and no trace of it afterwards.
+//! The temporary PostgreSQL: separate databases, interruptions that lose nothing, and no trace of it
+//! afterwards.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
-#![allow(clippy::disallowed_methods, reason = "the variable is how this binary tells its own second process apart")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the variable is how this binary tells its own second process apart"
+)]
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -15,7 +19,9 @@ const REPORT: &str = "TEST_SUPPORT_VICTIM_REPORT";
 
 async fn count_of_notes(url: &str) -> Result<i64, sqlx::Error> {
     let mut connection = PgConnection::connect(url).await?;
-    sqlx::query_scalar("SELECT count(*) FROM note").fetch_one(&mut connection).await
+    sqlx::query_scalar("SELECT count(*) FROM note")
+        .fetch_one(&mut connection)
+        .await
 }
 
 async fn write_note(url: &str) {
@@ -28,8 +34,12 @@ async fn write_note(url: &str) {
 
 #[tokio::test]
 async fn two_databases_share_nothing() {
-    let Some(one) = postgres::database().await else { return };
-    let Some(other) = postgres::database().await else { return };
+    let Some(one) = postgres::database().await else {
+        return;
+    };
+    let Some(other) = postgres::database().await else {
+        return;
+    };
     assert_ne!(one.name(), other.name());
     write_note(one.url()).await;
     assert_eq!(count_of_notes(one.url()).await.unwrap(), 1);
@@ -38,8 +48,12 @@ async fn two_databases_share_nothing() {
 
 #[tokio::test]
 async fn a_database_goes_away_although_somebody_is_connected() {
-    let Some(database) = postgres::database().await else { return };
-    let Some(other) = postgres::database().await else { return };
+    let Some(database) = postgres::database().await else {
+        return;
+    };
+    let Some(other) = postgres::database().await else {
+        return;
+    };
     let (url, name) = (database.url().to_owned(), database.name().to_owned());
     let _connection = PgConnection::connect(&url).await.unwrap();
     drop(database);
@@ -59,7 +73,9 @@ async fn a_database_goes_away_although_somebody_is_connected() {
 
 #[tokio::test]
 async fn a_cluster_comes_back_with_its_data_after_a_stop_and_after_a_kill() {
-    let Some(cluster) = Cluster::start().await else { return };
+    let Some(cluster) = Cluster::start().await else {
+        return;
+    };
     let database = cluster.database().await;
     write_note(database.url()).await;
 
@@ -71,7 +87,10 @@ async fn a_cluster_comes_back_with_its_data_after_a_stop_and_after_a_kill() {
     let mut connection = PgConnection::connect(database.url()).await.unwrap();
     write_note(database.url()).await;
     cluster.kill().await;
-    sqlx::query("SELECT 1").execute(&mut connection).await.unwrap_err();
+    sqlx::query("SELECT 1")
+        .execute(&mut connection)
+        .await
+        .unwrap_err();
     count_of_notes(database.url()).await.unwrap_err();
     cluster.start_again().await;
     assert_eq!(count_of_notes(database.url()).await.unwrap(), 2);
@@ -79,7 +98,9 @@ async fn a_cluster_comes_back_with_its_data_after_a_stop_and_after_a_kill() {
 
 #[tokio::test]
 async fn nothing_is_left_of_a_dropped_cluster() {
-    let Some(cluster) = Cluster::start().await else { return };
+    let Some(cluster) = Cluster::start().await else {
+        return;
+    };
     let (url, directory) = (cluster.url("postgres"), cluster.directory().to_path_buf());
     PgConnection::connect(&url).await.unwrap();
     drop(cluster);
@@ -90,7 +111,9 @@ async fn nothing_is_left_of_a_dropped_cluster() {
 #[tokio::test]
 async fn nothing_is_left_of_a_killed_process() {
     // Says what is left out, if it has to be, in this process and not in the silent second one.
-    let Some(_cluster) = Cluster::start().await else { return };
+    let Some(_cluster) = Cluster::start().await else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report");
     let mut second = Command::new(std::env::current_exe().unwrap())

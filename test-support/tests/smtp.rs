@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{Certificate as Root, CertificateStore, Tls, TlsParameters};
@@ -13,6 +13,9 @@ use test_support::mail;
 use test_support::smtp::{Action, SmtpServer, Stage};
 
 const SOON: Duration = Duration::from_secs(10);
+
+/// The stage at which a script refuses, and the code it does so with.
+type Refusal = (fn(&Stage) -> bool, u16);
 
 fn client(server: &SmtpServer) -> AsyncSmtpTransportBuilder {
     AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("localhost")
@@ -52,7 +55,11 @@ async fn mail_arrives_as_it_was_sent() {
     assert_eq!(message.recipients, ["grace@example.org"]);
     assert!(!message.encrypted);
     assert_eq!(mail::subject(&message).unwrap(), "Grüße");
-    assert!(mail::text(&message).unwrap().contains("Hello\r\n.\r\n..two dots\r\n"));
+    assert!(
+        mail::text(&message)
+            .unwrap()
+            .contains("Hello\r\n.\r\n..two dots\r\n")
+    );
     assert_eq!(mail::token(&message).unwrap(), "abc_-123");
 }
 
@@ -73,7 +80,11 @@ async fn the_next_mail_is_another_one_and_may_be_waited_for() {
 #[tokio::test]
 async fn starttls_and_login() {
     let certificate = Certificate::for_localhost();
-    let server = SmtpServer::builder().starttls(&certificate).credentials("edu", "secret").start().await;
+    let server = SmtpServer::builder()
+        .starttls(&certificate)
+        .credentials("edu", "secret")
+        .start()
+        .await;
     for mechanism in [Mechanism::Plain, Mechanism::Login] {
         let client = client(&server)
             .tls(Tls::Required(trusting(&certificate)))
@@ -85,20 +96,43 @@ async fn starttls_and_login() {
         assert_eq!(message.login.as_deref(), Some("edu"));
     }
     let logins = server.logins();
-    assert!(logins.iter().all(|login| login.accepted && login.encrypted && login.password == "secret"));
-    assert_eq!(logins.iter().map(|login| login.mechanism.as_str()).collect::<Vec<_>>(), ["PLAIN", "LOGIN"]);
-    assert!(!server.transcript().join("\n").contains("c2VjcmV0"), "credentials are not shown");
+    assert!(
+        logins
+            .iter()
+            .all(|login| login.accepted && login.encrypted && login.password == "secret")
+    );
+    assert_eq!(
+        logins
+            .iter()
+            .map(|login| login.mechanism.as_str())
+            .collect::<Vec<_>>(),
+        ["PLAIN", "LOGIN"]
+    );
+    assert!(
+        !server.transcript().join("\n").contains("c2VjcmV0"),
+        "credentials are not shown"
+    );
 }
 
 #[tokio::test]
 async fn tls_from_the_first_byte() {
     let certificate = Certificate::for_localhost();
     let server = SmtpServer::builder().implicit_tls(&certificate).start().await;
-    send(client(&server).tls(Tls::Wrapper(trusting(&certificate))), "ada@example.org").await.unwrap();
+    send(
+        client(&server).tls(Tls::Wrapper(trusting(&certificate))),
+        "ada@example.org",
+    )
+    .await
+    .unwrap();
     assert!(server.next_to("ada@example.org", SOON).await.encrypted);
 
     let stranger = Certificate::for_localhost();
-    send(client(&server).tls(Tls::Wrapper(trusting(&stranger))), "ada@example.org").await.unwrap_err();
+    send(
+        client(&server).tls(Tls::Wrapper(trusting(&stranger))),
+        "ada@example.org",
+    )
+    .await
+    .unwrap_err();
     assert_eq!(server.messages().len(), 1);
 }
 
@@ -106,7 +140,9 @@ async fn tls_from_the_first_byte() {
 async fn wrong_credentials_and_none_are_refused() {
     let server = SmtpServer::builder().credentials("edu", "secret").start().await;
     let wrong = Credentials::new("edu".to_owned(), "guess".to_owned());
-    let failure = send(client(&server).credentials(wrong), "ada@example.org").await.unwrap_err();
+    let failure = send(client(&server).credentials(wrong), "ada@example.org")
+        .await
+        .unwrap_err();
     assert_eq!(failure.status().unwrap().to_string(), "535");
     assert!(!server.logins()[0].accepted);
     let failure = send(client(&server), "ada@example.org").await.unwrap_err();
@@ -117,7 +153,7 @@ async fn wrong_credentials_and_none_are_refused() {
 #[tokio::test]
 async fn a_script_refuses_at_the_stage_it_wants() {
     let server = SmtpServer::start().await;
-    let refusing: [(fn(&Stage) -> bool, u16); 6] = [
+    let refusing: [Refusal; 6] = [
         (|stage| *stage == Stage::Connected, 421),
         (|stage| matches!(stage, Stage::MailFrom(_)), 451),
         (|stage| matches!(stage, Stage::RcptTo(_)), 550),
@@ -127,7 +163,11 @@ async fn a_script_refuses_at_the_stage_it_wants() {
     ];
     for (is_refused, code) in refusing {
         server.set_script(move |stage| {
-            if is_refused(&stage) { Action::reply(code, "no") } else { Action::Continue }
+            if is_refused(&stage) {
+                Action::reply(code, "no")
+            } else {
+                Action::Continue
+            }
         });
         let failure = send(client(&server), "ada@example.org").await.unwrap_err();
         assert_eq!(failure.status().unwrap().to_string(), code.to_string());
@@ -141,29 +181,54 @@ async fn a_script_refuses_at_the_stage_it_wants() {
 #[tokio::test]
 async fn a_dropped_connection_loses_the_mail_or_only_the_answer() {
     let server = SmtpServer::builder()
-        .script(|stage| if matches!(stage, Stage::Body(_)) { Action::Drop } else { Action::Continue })
+        .script(|stage| {
+            if matches!(stage, Stage::Body(_)) {
+                Action::Drop
+            } else {
+                Action::Continue
+            }
+        })
         .start()
         .await;
     send(client(&server), "ada@example.org").await.unwrap_err();
     assert!(server.messages().is_empty());
 
-    server.set_script(|stage| if matches!(stage, Stage::Kept(_)) { Action::Drop } else { Action::Continue });
+    server.set_script(|stage| {
+        if matches!(stage, Stage::Kept(_)) {
+            Action::Drop
+        } else {
+            Action::Continue
+        }
+    });
     send(client(&server), "ada@example.org").await.unwrap_err();
     assert_eq!(server.messages().len(), 1);
 
-    server.set_script(|stage| if matches!(stage, Stage::Accepted(_)) { Action::Drop } else { Action::Continue });
+    server.set_script(|stage| {
+        if matches!(stage, Stage::Accepted(_)) {
+            Action::Drop
+        } else {
+            Action::Continue
+        }
+    });
     send(client(&server), "ada@example.org").await.unwrap();
     assert_eq!(server.messages().len(), 2);
 }
 
 #[tokio::test]
-async fn a_stalling_server_is_given_up_and_a_slow_one_is_not() {
+async fn a_server_may_stall_or_be_slow() {
     let server = SmtpServer::start().await;
-    server.set_script(|stage| if stage == Stage::Data { Action::Stall } else { Action::Continue });
-    let start = Instant::now();
-    let impatient = client(&server).timeout(Some(Duration::from_millis(200)));
-    assert!(send(impatient, "ada@example.org").await.unwrap_err().is_timeout());
-    assert!(start.elapsed() < Duration::from_secs(4));
+    server.set_script(|stage| {
+        if stage == Stage::Data {
+            Action::Stall
+        } else {
+            Action::Continue
+        }
+    });
+    // The client's own timeout covers no more than connecting.
+    let patience = Duration::from_millis(200);
+    tokio::time::timeout(patience, send(client(&server), "ada@example.org"))
+        .await
+        .unwrap_err();
 
     server.set_script(|_| Action::Dribble(Duration::from_millis(1)));
     send(client(&server), "ada@example.org").await.unwrap();
@@ -187,7 +252,9 @@ async fn a_script_may_wait_for_the_test() {
         .await;
     let sending = send(client(&server), "ada@example.org");
     tokio::pin!(sending);
-    tokio::time::timeout(Duration::from_millis(200), &mut sending).await.unwrap_err();
+    tokio::time::timeout(Duration::from_millis(200), &mut sending)
+        .await
+        .unwrap_err();
     assert!(server.messages().is_empty());
     gate.add_permits(1);
     sending.await.unwrap();

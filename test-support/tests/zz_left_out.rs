@@ -1,4 +1,5 @@
-//! The last test target of the workspace: names what the others left out, and fails in CI if that is anything.
+//! The last test target of the workspace: names what the others left out, and fails in CI if that is
+//! anything.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -18,5 +19,9 @@ fn main() -> ExitCode {
     if left_out.is_empty() {
         let _ = writeln!(out, "nothing was left out");
     }
-    if left_out::in_ci() && !left_out.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if left_out::in_ci() && !left_out.is_empty() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }

@@ -14,18 +14,23 @@ pub(super) struct Account {
 }
 
 /// Exists on every Unix, without an entry too.
-const NOBODY: Account = Account { uid: 65534, gid: 65534 };
+const NOBODY: Account = Account {
+    uid: 65534,
+    gid: 65534,
+};
 
 impl Account {
-    /// The account for a server whose files are in `directory`, which this process has just created; the directory
-    /// is handed over to it. `None`: this process is not root, and its own account will do.
+    /// The account for a server whose files are in `directory`, which this process has just created; the
+    /// directory is handed over to it. `None`: this process is not root, and its own account will do.
     pub(super) fn for_server_in(directory: &Path) -> Option<Self> {
         // What we create belongs to us: the way to our own user id that needs no system call of its own.
         if fs::metadata(directory).expect("a directory just created").uid() != 0 {
             return None;
         }
         let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let account = ["postgres", "nobody"].into_iter().find_map(|name| Self::named(name, &users));
+        let account = ["postgres", "nobody"]
+            .into_iter()
+            .find_map(|name| Self::named(name, &users));
         let account = account.unwrap_or(NOBODY);
         chown(directory, Some(account.uid), Some(account.gid)).expect("root may give a directory away");
         Some(account)
@@ -39,7 +44,10 @@ impl Account {
     fn named(name: &str, users: &str) -> Option<Self> {
         let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
         let mut ids = line.split(':').skip(2).map(str::parse);
-        Some(Self { uid: ids.next()?.ok()?, gid: ids.next()?.ok()? })
+        Some(Self {
+            uid: ids.next()?.ok()?,
+            gid: ids.next()?.ok()?,
+        })
     }
 }
 
@@ -49,8 +57,12 @@ mod tests {
 
     #[test]
     fn an_account_is_found_by_its_whole_name() {
-        let users = "postgres2:x:1:2::/:/bin/sh\npostgres:x:101:104:PostgreSQL,,,:/var/lib/postgresql:/bin/bash\n";
-        assert_eq!(Account::named("postgres", users), Some(Account { uid: 101, gid: 104 }));
+        let users =
+            "postgres2:x:1:2::/:/bin/sh\npostgres:x:101:104:PostgreSQL,,,:/var/lib/postgresql:/bin/bash\n";
+        assert_eq!(
+            Account::named("postgres", users),
+            Some(Account { uid: 101, gid: 104 })
+        );
         assert_eq!(Account::named("nobody", users), None);
     }
 }

@@ -20,14 +20,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A PostgreSQL server of this process, on a port of 127.0.0.1 that stays the same while it lives.
 ///
-/// Clones are the same server. With the last one it is stopped and its files are removed; that happens too if the
-/// process is killed. A test that stops a server takes its own, never the shared one behind [`super::database`].
+/// Clones are the same server. With the last one it is stopped and its files are removed; that happens too if
+/// the process is killed. A test that stops a server takes its own, never the shared one behind
+/// [`super::database`].
 #[derive(Debug, Clone)]
 pub struct Cluster(Arc<Process>);
 
 impl Cluster {
-    /// Makes a new server and waits until it can be used. `None`: PostgreSQL is not installed, which has been said, and
-    /// the test is to end.
+    /// Makes a new server and waits until it can be used. `None`: PostgreSQL is not installed, which has been
+    /// said, and the test is to end.
     ///
     /// # Panics
     ///
@@ -35,7 +36,11 @@ impl Cluster {
     pub async fn start() -> Option<Self> {
         let Some(installation) = Installation::find() else {
             let why = "neither TEST_POSTGRES_URL nor the programs initdb, pg_ctl and postgres are here";
-            left_out::leave_out(TESTS, why, "install the PostgreSQL server (Debian: apt-get install postgresql)");
+            left_out::leave_out(
+                TESTS,
+                why,
+                "install the PostgreSQL server (Debian: apt-get install postgresql)",
+            );
             return None;
         };
         let process = blocking(move || Process::create(installation)).await;
@@ -77,11 +82,17 @@ impl Cluster {
     /// If it is not running.
     pub async fn stop(&self) {
         let process = Arc::clone(&self.0);
-        blocking(move || process.pg_ctl(&["-m", "fast", "stop"]).unwrap_or_else(|why| panic!("{why}"))).await;
+        blocking(move || {
+            process
+                .pg_ctl(&["-m", "fast", "stop"])
+                .unwrap_or_else(|why| panic!("{why}"))
+        })
+        .await;
     }
 
-    /// Ends every process of the server with SIGKILL, so that nothing is flushed and nobody is told. Returns when
-    /// nothing answers at its port any more. What was committed is there again after [`Cluster::start_again`].
+    /// Ends every process of the server with SIGKILL, so that nothing is flushed and nobody is told. Returns
+    /// when nothing answers at its port any more. What was committed is there again after
+    /// [`Cluster::start_again`].
     ///
     /// # Panics
     ///
@@ -91,8 +102,8 @@ impl Cluster {
         blocking(move || process.kill()).await;
     }
 
-    /// Starts the server after [`Cluster::stop`] or [`Cluster::kill`], at the same port and with the same data.
-    /// Returns when it can be used.
+    /// Starts the server after [`Cluster::stop`] or [`Cluster::kill`], at the same port and with the same
+    /// data. Returns when it can be used.
     ///
     /// # Panics
     ///
@@ -130,7 +141,13 @@ impl Process {
         // Before anything is in it, so that no moment is left in which we could die and leave something.
         let watchdog = Watchdog::over(&directory);
         let account = Account::for_server_in(&directory);
-        let mut process = Self { installation, account, directory, port: 0, _watchdog: watchdog };
+        let mut process = Self {
+            installation,
+            account,
+            directory,
+            port: 0,
+            _watchdog: watchdog,
+        };
         process.initialise().unwrap_or_else(|why| panic!("{why}"));
         // Another process may take the port before the server does.
         let mut failure = String::new();
@@ -149,11 +166,24 @@ impl Process {
             Command::new(self.installation.program("initdb"))
                 .arg("--pgdata")
                 .arg(self.data())
-                .args(["--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--locale", "C"])
+                .args([
+                    "--username",
+                    "postgres",
+                    "--auth",
+                    "trust",
+                    "--encoding",
+                    "UTF8",
+                    "--locale",
+                    "C",
+                ])
                 .arg("--no-sync"),
         )?;
-        let settings = fs::OpenOptions::new().append(true).open(self.data().join("postgresql.conf"));
-        settings.and_then(|mut file| file.write_all(settings::LINES.as_bytes())).map_err(|why| why.to_string())
+        let settings = fs::OpenOptions::new()
+            .append(true)
+            .open(self.data().join("postgresql.conf"));
+        settings
+            .and_then(|mut file| file.write_all(settings::LINES.as_bytes()))
+            .map_err(|why| why.to_string())
     }
 
     fn start(&self) -> Result<(), String> {
@@ -168,26 +198,38 @@ impl Process {
         let pid_file = self.data().join("postmaster.pid");
         let text = fs::read_to_string(&pid_file).expect("the server is running");
         let postmaster = text.lines().next().unwrap_or_default().to_owned();
-        // Where the system does not list them, the others still end by themselves once the postmaster is gone.
+        // Where the system does not list them, the others still end by themselves once the postmaster is
+        // gone.
         let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
         let children = children.unwrap_or_default();
-        // The postmaster first: it would restart what dies under it. `kill` may well miss some that left meanwhile.
+        // The postmaster first: it would restart what dies under it. `kill` may well miss some that left
+        // meanwhile.
         let mut kill = Command::new("sh");
-        kill.args(["-c", "kill -KILL \"$@\" 2>/dev/null", "kill", &postmaster]).args(children.split_whitespace());
+        kill.args(["-c", "kill -KILL \"$@\" 2>/dev/null", "kill", &postmaster])
+            .args(children.split_whitespace());
         kill.status().expect("a shell to kill with");
 
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
-            assert!(Instant::now() < deadline, "PostgreSQL {postmaster} survived SIGKILL");
+            assert!(
+                Instant::now() < deadline,
+                "PostgreSQL {postmaster} survived SIGKILL"
+            );
             sleep(Duration::from_millis(10));
         }
-        // A container without an init keeps the dead as zombies, and the next start would take that for a running server.
+        // A container without an init keeps the dead as zombies, and the next start would take that for a
+        // running server.
         let _ = fs::remove_file(pid_file);
     }
 
     fn pg_ctl(&self, arguments: &[&str]) -> Result<(), String> {
         let mut command = Command::new(self.installation.program("pg_ctl"));
-        command.arg("-D").arg(self.data()).arg("-w").arg("-t").arg(PATIENCE.as_secs().to_string());
+        command
+            .arg("-D")
+            .arg(self.data())
+            .arg("-w")
+            .arg("-t")
+            .arg(PATIENCE.as_secs().to_string());
         self.run(command.args(arguments))
     }
 
@@ -197,12 +239,19 @@ impl Process {
             account.run(command);
         }
         // The present directory may be closed to that account.
-        let output = command.current_dir(&self.directory).output().map_err(|why| format!("{command:?}: {why}"))?;
+        let output = command
+            .current_dir(&self.directory)
+            .output()
+            .map_err(|why| format!("{command:?}: {why}"))?;
         if output.status.success() {
             return Ok(());
         }
         let said = [output.stdout, output.stderr].concat();
-        Err(format!("{command:?} ended with {}:\n{}", output.status, String::from_utf8_lossy(&said)))
+        Err(format!(
+            "{command:?} ended with {}:\n{}",
+            output.status,
+            String::from_utf8_lossy(&said)
+        ))
     }
 
     fn data(&self) -> PathBuf {

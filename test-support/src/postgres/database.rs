@@ -10,8 +10,8 @@ use super::Cluster;
 /// How long removing a database may take before it is left to itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// An empty database that nobody else uses, with a name of its own. It is removed with this value, open connections or
-/// not.
+/// An empty database that nobody else uses, with a name of its own. It is removed with this value, open
+/// connections or not.
 #[derive(Debug)]
 pub struct TestDatabase {
     name: String,
@@ -38,13 +38,27 @@ impl TestDatabase {
     pub(super) async fn create_on_given(server_url: &str) -> Self {
         let name = new_name();
         let url = with_database(server_url, &name);
-        Self { name, url, admin_url: server_url.to_owned(), cluster: None }.created().await
+        Self {
+            name,
+            url,
+            admin_url: server_url.to_owned(),
+            cluster: None,
+        }
+        .created()
+        .await
     }
 
     pub(super) async fn create_on_cluster(cluster: &Cluster) -> Self {
         let name = new_name();
         let url = cluster.url(&name);
-        Self { name, url, admin_url: cluster.url("postgres"), cluster: Some(cluster.clone()) }.created().await
+        Self {
+            name,
+            url,
+            admin_url: cluster.url("postgres"),
+            cluster: Some(cluster.clone()),
+        }
+        .created()
+        .await
     }
 
     async fn created(self) -> Self {
@@ -82,7 +96,9 @@ impl Drop for TestDatabase {
 async fn execute(url: &str, statement: String) -> Result<(), sqlx::Error> {
     let mut connection = PgConnection::connect(url).await?;
     // The only thing put into the statements is the name made below.
-    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
+    sqlx::raw_sql(AssertSqlSafe(statement))
+        .execute(&mut connection)
+        .await?;
     connection.close().await
 }
 
@@ -92,9 +108,13 @@ fn new_name() -> String {
 
 /// The same URL for another database.
 fn with_database(url: &str, name: &str) -> String {
-    let (address, query) = url.split_once('?').map_or((url, None), |(address, query)| (address, Some(query)));
+    let (address, query) = url
+        .split_once('?')
+        .map_or((url, None), |(address, query)| (address, Some(query)));
     let host_start = address.find("://").map_or(0, |at| at + 3);
-    let host_end = address[host_start..].find('/').map_or(address.len(), |at| host_start + at);
+    let host_end = address[host_start..]
+        .find('/')
+        .map_or(address.len(), |at| host_start + at);
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     format!("{}/{name}{query}", &address[..host_end])
 }
@@ -106,9 +126,15 @@ mod tests {
     #[test]
     fn only_the_database_of_a_url_is_replaced() {
         for (url, expected) in [
-            ("postgres://u:p@db:5432/postgres?sslmode=require", "postgres://u:p@db:5432/x?sslmode=require"),
+            (
+                "postgres://u:p@db:5432/postgres?sslmode=require",
+                "postgres://u:p@db:5432/x?sslmode=require",
+            ),
             ("postgres://db", "postgres://db/x"),
-            ("postgres:///?host=/run/postgresql", "postgres:///x?host=/run/postgresql"),
+            (
+                "postgres:///?host=/run/postgresql",
+                "postgres:///x?host=/run/postgresql",
+            ),
         ] {
             assert_eq!(with_database(url, "x"), expected);
         }

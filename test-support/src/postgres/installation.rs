@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Installation(PathBuf);
 
-/// Where packagers put versions next to each other: the folder, what a version's folder starts with, and what leads
-/// from there to its programs. Debian and its children, Red Hat's, Homebrew's.
+/// Where packagers put versions next to each other: the folder, what a version's folder starts with, and what
+/// leads from there to its programs. Debian and its children, Red Hat's, Homebrew's.
 const VERSIONED: [(&str, &str, &str); 4] = [
     ("/usr/lib/postgresql", "", "bin"),
     ("/usr", "pgsql-", "bin"),
@@ -33,7 +33,9 @@ impl Installation {
     }
 
     fn at(folder: &Path) -> Option<Self> {
-        let is_complete = ["initdb", "pg_ctl", "postgres"].iter().all(|name| folder.join(name).is_file());
+        let is_complete = ["initdb", "pg_ctl", "postgres"]
+            .iter()
+            .all(|name| folder.join(name).is_file());
         is_complete.then(|| Self(folder.to_path_buf()))
     }
 }
@@ -64,7 +66,9 @@ mod tests {
         ] {
             let bin = folder.path().join(version).join("bin");
             std::fs::create_dir_all(&bin).unwrap();
-            programs.iter().for_each(|name| std::fs::write(bin.join(name), "").unwrap());
+            programs
+                .iter()
+                .for_each(|name| std::fs::write(bin.join(name), "").unwrap());
         }
         let found = newest((folder.path().to_str().unwrap(), "", "bin"));
         assert_eq!(found, Some(Installation(folder.path().join("15/bin"))));

@@ -16,10 +16,12 @@ log_line_prefix = '%m [%p] %d '
 timezone = 'UTC'
 ";
 
-/// Below the ports that systems hand out by themselves, so that nobody takes ours while the server is stopped.
+/// Below the ports that systems hand out by themselves, so that nobody takes ours while the server is
+/// stopped.
 const PORTS: Range<u16> = 20_000..32_000;
 
-/// A port that is free now. Another process can still be quicker, so whoever uses it has to be ready to ask again.
+/// A port that is free now. Another process can still be quicker, so whoever uses it has to be ready to ask
+/// again.
 pub(super) fn free_port() -> u16 {
     let start = RandomState::new().build_hasher().finish();
     let count = u64::from(PORTS.end - PORTS.start);

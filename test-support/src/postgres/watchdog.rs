@@ -1,7 +1,8 @@
 //! What makes sure that a temporary server and its files end with this process, even if that is killed.
 //!
-//! Rust drops no statics and SIGKILL runs no code at all, so the clean-up cannot be ours. It is that of a shell which
-//! waits for the end of a pipe whose other side only this process holds: the operating system closes it for us.
+//! Rust drops no statics and SIGKILL runs no code at all, so the clean-up cannot be ours. It is that of a
+//! shell which waits for the end of a pipe whose other side only this process holds: the operating system
+//! closes it for us.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -9,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 
 /// Stops the server in `$1/data`, if there is one, and removes `$1`.
 ///
-/// A process id is believed only if its process works in that directory (or if the system cannot tell): the file could
-/// be older than the process that has the id now.
+/// A process id is believed only if its process works in that directory (or if the system cannot tell): the
+/// file could be older than the process that has the id now.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 read -r _
@@ -35,9 +36,17 @@ impl Watchdog {
     /// From here on `directory`, which has to be absolute and without links, ends with this process.
     pub(super) fn over(directory: &Path) -> Self {
         let mut shell = Command::new("sh");
-        shell.arg("-c").arg(SCRIPT).arg("watchdog").arg(directory).current_dir("/");
+        shell
+            .arg("-c")
+            .arg(SCRIPT)
+            .arg("watchdog")
+            .arg(directory)
+            .current_dir("/");
         // Nothing of ours stays open in it: whoever reads the output of a test run would wait for its end.
-        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        shell
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         // Ctrl-C goes to the whole foreground group, and it is then that the watchdog is needed.
         shell.process_group(0);
         Self(shell.spawn().expect("a shell to watch over the temporary server"))

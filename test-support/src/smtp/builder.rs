@@ -44,8 +44,8 @@ impl Builder {
         self
     }
 
-    /// Offers `AUTH PLAIN` and `AUTH LOGIN`, takes these credentials, and no mail from anyone without them. A server
-    /// that also has STARTTLS offers `AUTH` only after it.
+    /// Offers `AUTH PLAIN` and `AUTH LOGIN`, takes these credentials, and no mail from anyone without them. A
+    /// server that also has STARTTLS offers `AUTH` only after it.
     #[must_use]
     pub fn credentials(mut self, username: impl Into<String>, password: impl Into<String>) -> Self {
         self.credentials = Some((username.into(), password.into()));
@@ -90,7 +90,9 @@ impl Builder {
     ///
     /// If the address cannot be listened at.
     pub async fn start(self) -> SmtpServer {
-        let listener = TcpListener::bind(self.address).await.expect("an address for the SMTP server of a test");
+        let listener = TcpListener::bind(self.address)
+            .await
+            .expect("an address for the SMTP server of a test");
         SmtpServer::serve(listener, self)
     }
 }

@@ -6,7 +6,8 @@ pub(super) fn split(line: &str) -> (String, &str) {
     (verb.to_ascii_uppercase(), argument.trim())
 }
 
-/// The address in `FROM:<address> PARAMETERS` or, with `TO:` as the keyword, its twin. `None`: a syntax error.
+/// The address in `FROM:<address> PARAMETERS` or, with `TO:` as the keyword, its twin. `None`: a syntax
+/// error.
 pub(super) fn address(argument: &str, keyword: &str) -> Option<String> {
     let (given, path) = argument.split_at_checked(keyword.len())?;
     if !given.eq_ignore_ascii_case(keyword) {

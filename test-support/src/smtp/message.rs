@@ -19,7 +19,9 @@ impl Message {
     /// Whether it was sent to this address, compared without case.
     #[must_use]
     pub fn is_to(&self, address: &str) -> bool {
-        self.recipients.iter().any(|recipient| recipient.eq_ignore_ascii_case(address))
+        self.recipients
+            .iter()
+            .any(|recipient| recipient.eq_ignore_ascii_case(address))
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::Message;
 
-/// The step at which a server asks its script what to do. It has read what the client said and not answered yet,
-/// except at [`Stage::Accepted`].
+/// The step at which a server asks its script what to do. It has read what the client said and not answered
+/// yet, except at [`Stage::Accepted`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
@@ -25,9 +25,11 @@ pub enum Stage {
     RcptTo(String),
     /// `DATA`.
     Data,
-    /// The whole mail has been read and is not yet kept. Whatever is done here but to continue, it never will be.
+    /// The whole mail has been read and is not yet kept. Whatever is done here but to continue, it never will
+    /// be.
     Body(Message),
-    /// The mail is kept, and the client does not know it yet: to drop the connection here loses the answer, not the mail.
+    /// The mail is kept, and the client does not know it yet: to drop the connection here loses the answer,
+    /// not the mail.
     Kept(Message),
     /// The client has been told that the mail is kept.
     Accepted(Message),

@@ -19,7 +19,8 @@ use super::{Action, Login, Message, Stage};
 pub struct SmtpServer {
     address: SocketAddr,
     shared: Arc<Shared>,
-    /// Which mails [`SmtpServer::next_to`] has handed out, by their place among all and the address in lower case.
+    /// Which mails [`SmtpServer::next_to`] has handed out, by their place among all and the address in lower
+    /// case.
     handed_out: Mutex<HashSet<(usize, String)>>,
     accepting: JoinHandle<()>,
 }
@@ -70,7 +71,11 @@ impl SmtpServer {
 
     /// From the next stage on asks `script`, also in conversations that are under way.
     pub fn set_script(&self, script: impl Fn(Stage) -> Action + Send + Sync + 'static) {
-        *self.shared.script.write().expect("no script panics under the lock") = script::at_once(script);
+        *self
+            .shared
+            .script
+            .write()
+            .expect("no script panics under the lock") = script::at_once(script);
     }
 
     /// From the next stage on answers as a server with no script.
@@ -87,14 +92,22 @@ impl SmtpServer {
     /// All attempts to log in so far, oldest first.
     #[must_use]
     pub fn logins(&self) -> Vec<Login> {
-        self.shared.logins.lock().expect("nothing panics under the lock").clone()
+        self.shared
+            .logins
+            .lock()
+            .expect("nothing panics under the lock")
+            .clone()
     }
 
-    /// Every command and answer line so far, of all connections as they came, each after `C: ` or `S: `. Mail and
-    /// credentials are not in it.
+    /// Every command and answer line so far, of all connections as they came, each after `C: ` or `S: `. Mail
+    /// and credentials are not in it.
     #[must_use]
     pub fn transcript(&self) -> Vec<String> {
-        self.shared.transcript.lock().expect("nothing panics under the lock").clone()
+        self.shared
+            .transcript
+            .lock()
+            .expect("nothing panics under the lock")
+            .clone()
     }
 
     /// How many connections there have been so far.
@@ -123,8 +136,12 @@ impl SmtpServer {
     pub async fn next_to(&self, address: &str, timeout: Duration) -> Message {
         self.when(timeout, &format!("another mail to {address}"), |messages| {
             let mut handed_out = self.handed_out.lock().expect("nothing panics under the lock");
-            let mut to_address = messages.iter().enumerate().filter(|(_, message)| message.is_to(address));
-            let next = to_address.find(|(place, _)| handed_out.insert((*place, address.to_ascii_lowercase())));
+            let mut to_address = messages
+                .iter()
+                .enumerate()
+                .filter(|(_, message)| message.is_to(address));
+            let next =
+                to_address.find(|(place, _)| handed_out.insert((*place, address.to_ascii_lowercase())));
             next.map(|(_, message)| message.clone())
         })
         .await
@@ -150,22 +167,38 @@ impl SmtpServer {
             connections: AtomicUsize::new(0),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Self { address, shared, handed_out: Mutex::default(), accepting }
+        Self {
+            address,
+            shared,
+            handed_out: Mutex::default(),
+            accepting,
+        }
     }
 
-    async fn when<T>(&self, timeout: Duration, what: &str, mut find: impl FnMut(&[Message]) -> Option<T>) -> T {
+    async fn when<T>(
+        &self,
+        timeout: Duration,
+        what: &str,
+        mut find: impl FnMut(&[Message]) -> Option<T>,
+    ) -> T {
         let mut messages = self.shared.messages.subscribe();
         let search = async {
             loop {
                 if let Some(found) = find(&messages.borrow_and_update()) {
                     return found;
                 }
-                messages.changed().await.expect("the sender lives as long as the server");
+                messages
+                    .changed()
+                    .await
+                    .expect("the sender lives as long as the server");
             }
         };
         match tokio::time::timeout(timeout, search).await {
             Ok(found) => found,
-            Err(_) => panic!("no {what} within {timeout:?}. The conversations:\n{}", self.transcript().join("\n")),
+            Err(_) => panic!(
+                "no {what} within {timeout:?}. The conversations:\n{}",
+                self.transcript().join("\n")
+            ),
         }
     }
 }
@@ -181,7 +214,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut conversations = JoinSet::new();
     loop {
         // A failed accept is a client that has already left.
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
         shared.connections.fetch_add(1, Ordering::Relaxed);
         conversations.spawn(Session::converse(stream, Arc::clone(&shared)));
         while conversations.try_join_next().is_some() {}

@@ -16,7 +16,8 @@ use super::{Action, Login, Message, Stage, command};
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// The state of one conversation. An error of any of its methods is its end: the client left, or the script cut it.
+/// The state of one conversation. An error of any of its methods is its end: the client left, or the script
+/// cut it.
 pub(super) struct Session {
     stream: BufReader<Box<dyn Stream>>,
     shared: Arc<Shared>,
@@ -53,7 +54,14 @@ impl Session {
             None => Box::new(stream),
         };
         let stream = BufReader::new(stream);
-        let mut session = Self { stream, shared, encrypted, login: None, from: None, recipients: Vec::new() };
+        let mut session = Self {
+            stream,
+            shared,
+            encrypted,
+            login: None,
+            from: None,
+            recipients: Vec::new(),
+        };
         session.answer(Stage::Connected, 220, "localhost ESMTP").await?;
         loop {
             let line = session.read_line().await?;
@@ -77,11 +85,13 @@ impl Session {
             "EHLO" => {
                 self.forget_mail();
                 let greeting = self.capabilities().join("\n");
-                self.answer(Stage::Ehlo(argument.to_owned()), 250, &greeting).await?;
+                self.answer(Stage::Ehlo(argument.to_owned()), 250, &greeting)
+                    .await?;
             }
             "HELO" => {
                 self.forget_mail();
-                self.answer(Stage::Ehlo(argument.to_owned()), 250, "localhost").await?;
+                self.answer(Stage::Ehlo(argument.to_owned()), 250, "localhost")
+                    .await?;
             }
             "AUTH" => self.authenticate(argument).await?,
             "MAIL" => self.mail(argument).await?,
@@ -123,15 +133,26 @@ impl Session {
         if !self.answer(Stage::StartTls, 220, "go ahead").await? {
             return Ok(self);
         }
-        // What a client sent after the command in the clear goes with the buffer: it must not count as encrypted.
+        // What a client sent after the command in the clear goes with the buffer: it must not count as
+        // encrypted.
         let stream: Box<dyn Stream> = Box::new(acceptor.accept(self.stream.into_inner()).await?);
         let stream = BufReader::new(stream);
-        Ok(Self { stream, encrypted: true, login: None, from: None, recipients: Vec::new(), ..self })
+        Ok(Self {
+            stream,
+            encrypted: true,
+            login: None,
+            from: None,
+            recipients: Vec::new(),
+            ..self
+        })
     }
 
     async fn authenticate(&mut self, argument: &str) -> io::Result<()> {
         let (mechanism, initial) = command::split(argument);
-        let given = match (mechanism.as_str(), self.shared.credentials.is_some() && !self.offers_tls()) {
+        let given = match (
+            mechanism.as_str(),
+            self.shared.credentials.is_some() && !self.offers_tls(),
+        ) {
             (_, false) => return self.say(502, "no AUTH here").await,
             ("PLAIN", _) => self.plain(initial).await?,
             ("LOGIN", _) => self.login(initial).await?,
@@ -145,15 +166,33 @@ impl Session {
         let accepted = !verdict.refuses() && self.shared.credentials.as_ref() == Some(&given);
         let (username, password) = given;
         self.login = accepted.then(|| username.clone());
-        let login = Login { mechanism, username, password, encrypted: self.encrypted, accepted };
-        self.shared.logins.lock().expect("nothing panics under the lock").push(login);
-        let (code, text) = if accepted { (235, "welcome") } else { (535, "wrong credentials") };
+        let login = Login {
+            mechanism,
+            username,
+            password,
+            encrypted: self.encrypted,
+            accepted,
+        };
+        self.shared
+            .logins
+            .lock()
+            .expect("nothing panics under the lock")
+            .push(login);
+        let (code, text) = if accepted {
+            (235, "welcome")
+        } else {
+            (535, "wrong credentials")
+        };
         self.pronounce(verdict, code, text).await
     }
 
     /// `AUTH PLAIN` (RFC 4616): both words in one answer. `None`: it could not be read.
     async fn plain(&mut self, initial: &str) -> io::Result<Option<(String, String)>> {
-        let words = if initial.is_empty() { self.challenge("").await? } else { decode(initial) };
+        let words = if initial.is_empty() {
+            self.challenge("").await?
+        } else {
+            decode(initial)
+        };
         Ok(words.and_then(|words| {
             let mut words = words.split('\0').skip(1).map(str::to_owned);
             words.next().zip(words.next())
@@ -162,7 +201,11 @@ impl Session {
 
     /// `AUTH LOGIN`: one question for each word. `None`: an answer could not be read.
     async fn login(&mut self, initial: &str) -> io::Result<Option<(String, String)>> {
-        let username = if initial.is_empty() { self.challenge("Username:").await? } else { decode(initial) };
+        let username = if initial.is_empty() {
+            self.challenge("Username:").await?
+        } else {
+            decode(initial)
+        };
         let password = self.challenge("Password:").await?;
         Ok(username.zip(password))
     }
@@ -180,7 +223,10 @@ impl Session {
             return self.say(501, "MAIL FROM:<address>").await;
         };
         self.forget_mail();
-        if self.answer(Stage::MailFrom(address.clone()), 250, "sender ok").await? {
+        if self
+            .answer(Stage::MailFrom(address.clone()), 250, "sender ok")
+            .await?
+        {
             self.from = Some(address);
         }
         Ok(())
@@ -193,7 +239,10 @@ impl Session {
         let Some(address) = command::address(argument, "TO:") else {
             return self.say(501, "RCPT TO:<address>").await;
         };
-        if self.answer(Stage::RcptTo(address.clone()), 250, "recipient ok").await? {
+        if self
+            .answer(Stage::RcptTo(address.clone()), 250, "recipient ok")
+            .await?
+        {
             self.recipients.push(address);
         }
         Ok(())
@@ -203,7 +252,10 @@ impl Session {
         if self.recipients.is_empty() {
             return self.say(503, "RCPT first").await;
         }
-        if !self.answer(Stage::Data, 354, "end with a dot on a line of its own").await? {
+        if !self
+            .answer(Stage::Data, 354, "end with a dot on a line of its own")
+            .await?
+        {
             return Ok(());
         }
         let message = Message {
@@ -215,7 +267,9 @@ impl Session {
         };
         let mut verdict = self.decide(Stage::Body(message.clone())).await?;
         if !verdict.refuses() {
-            self.shared.messages.send_modify(|messages| messages.push(message.clone()));
+            self.shared
+                .messages
+                .send_modify(|messages| messages.push(message.clone()));
             let later = self.decide(Stage::Kept(message.clone())).await?;
             if later.0 != Action::Continue {
                 verdict = later;
@@ -296,15 +350,22 @@ impl Session {
     }
 
     fn note(&self, who: &str, line: &str) {
-        self.shared.transcript.lock().expect("nothing panics under the lock").push(format!("{who}: {line}"));
+        self.shared
+            .transcript
+            .lock()
+            .expect("nothing panics under the lock")
+            .push(format!("{who}: {line}"));
     }
 
     async fn read_line(&mut self) -> io::Result<String> {
         let line = self.read_raw_line().await?;
-        Ok(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned())
+        Ok(String::from_utf8_lossy(&line)
+            .trim_end_matches(['\r', '\n'])
+            .to_owned())
     }
 
-    /// Reads up to the line with nothing but a dot, and takes away the dots that were stuffed in front of others.
+    /// Reads up to the line with nothing but a dot, and takes away the dots that were stuffed in front of
+    /// others.
     async fn read_mail(&mut self) -> io::Result<Vec<u8>> {
         let mut mail = Vec::new();
         loop {
@@ -319,8 +380,13 @@ impl Session {
     async fn read_raw_line(&mut self) -> io::Result<Vec<u8>> {
         let mut line = Vec::new();
         self.stream.read_until(b'\n', &mut line).await?;
-        // Half a line is what a client leaves behind that dies while writing: no command, and no end of a mail.
-        if line.ends_with(b"\n") { Ok(line) } else { Err(ErrorKind::UnexpectedEof.into()) }
+        // Half a line is what a client leaves behind that dies while writing: no command, and no end of a
+        // mail.
+        if line.ends_with(b"\n") {
+            Ok(line)
+        } else {
+            Err(ErrorKind::UnexpectedEof.into())
+        }
     }
 }
 
