@@ -16,7 +16,7 @@
 )]
 #![allow(
     clippy::disallowed_methods,
-    reason = "the time, ids and environment that the ban protects are the product's, not those of a test's surroundings"
+    reason = "the time, ids and environment that the ban protects are the product's, not a test's"
 )]
 
 pub mod certificate;

@@ -1,16 +1,18 @@
 //! One conversation with one client (RFC 5321), which asks the script before every answer.
 
-use std::io::{self, ErrorKind};
+mod answer;
+mod login;
+mod read;
+
+use std::io;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::builder::Tls;
 use super::server::Shared;
-use super::{Action, Login, Message, Stage, command};
+use super::{Action, Message, Stage, command};
 
 /// A connection, encrypted or not.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -25,15 +27,6 @@ pub(super) struct Session {
     login: Option<String>,
     from: Option<String>,
     recipients: Vec<String>,
-}
-
-/// What the script decided, once the decisions that end a conversation are out of the way.
-struct Verdict(Action);
-
-impl Verdict {
-    fn refuses(&self) -> bool {
-        matches!(self.0, Action::Reply(code, _) if code >= 400)
-    }
 }
 
 impl Session {
@@ -147,74 +140,6 @@ impl Session {
         })
     }
 
-    async fn authenticate(&mut self, argument: &str) -> io::Result<()> {
-        let (mechanism, initial) = command::split(argument);
-        let given = match (
-            mechanism.as_str(),
-            self.shared.credentials.is_some() && !self.offers_tls(),
-        ) {
-            (_, false) => return self.say(502, "no AUTH here").await,
-            ("PLAIN", _) => self.plain(initial).await?,
-            ("LOGIN", _) => self.login(initial).await?,
-            _ => return self.say(504, "unknown mechanism").await,
-        };
-        let Some((username, password)) = given else {
-            return self.say(501, "not understood").await;
-        };
-        let verdict = self.decide(Stage::Auth(username.clone())).await?;
-        let given = (username, password);
-        let accepted = !verdict.refuses() && self.shared.credentials.as_ref() == Some(&given);
-        let (username, password) = given;
-        self.login = accepted.then(|| username.clone());
-        let login = Login {
-            mechanism,
-            username,
-            password,
-            encrypted: self.encrypted,
-            accepted,
-        };
-        self.shared
-            .logins
-            .lock()
-            .expect("nothing panics under the lock")
-            .push(login);
-        let (code, text) = if accepted {
-            (235, "welcome")
-        } else {
-            (535, "wrong credentials")
-        };
-        self.pronounce(verdict, code, text).await
-    }
-
-    /// `AUTH PLAIN` (RFC 4616): both words in one answer. `None`: it could not be read.
-    async fn plain(&mut self, initial: &str) -> io::Result<Option<(String, String)>> {
-        let words = if initial.is_empty() {
-            self.challenge("").await?
-        } else {
-            decode(initial)
-        };
-        Ok(words.and_then(|words| {
-            let mut words = words.split('\0').skip(1).map(str::to_owned);
-            words.next().zip(words.next())
-        }))
-    }
-
-    /// `AUTH LOGIN`: one question for each word. `None`: an answer could not be read.
-    async fn login(&mut self, initial: &str) -> io::Result<Option<(String, String)>> {
-        let username = if initial.is_empty() {
-            self.challenge("Username:").await?
-        } else {
-            decode(initial)
-        };
-        let password = self.challenge("Password:").await?;
-        Ok(username.zip(password))
-    }
-
-    async fn challenge(&mut self, question: &str) -> io::Result<Option<String>> {
-        self.say(334, &BASE64_STANDARD.encode(question)).await?;
-        Ok(decode(&self.read_line().await?))
-    }
-
     async fn mail(&mut self, argument: &str) -> io::Result<()> {
         if self.shared.credentials.is_some() && self.login.is_none() {
             return self.say(530, "log in first").await;
@@ -287,109 +212,4 @@ impl Session {
         self.from = None;
         self.recipients.clear();
     }
-
-    /// Asks the script and answers. Returns whether the client got what it asked for.
-    async fn answer(&mut self, stage: Stage, code: u16, text: &str) -> io::Result<bool> {
-        let verdict = self.decide(stage).await?;
-        let is_accepted = !verdict.refuses();
-        self.pronounce(verdict, code, text).await?;
-        Ok(is_accepted)
-    }
-
-    /// Asks the script, and carries out what ends the conversation.
-    async fn decide(&mut self, stage: Stage) -> io::Result<Verdict> {
-        match self.shared.ask(stage).await {
-            Action::Drop => {
-                self.note("S", "(drops the connection)");
-                Err(ErrorKind::ConnectionAborted.into())
-            }
-            Action::Stall => {
-                self.note("S", "(stalls)");
-                // Reading on is how the client's leaving is noticed.
-                tokio::io::copy(&mut self.stream, &mut tokio::io::sink()).await?;
-                Err(ErrorKind::ConnectionAborted.into())
-            }
-            action => Ok(Verdict(action)),
-        }
-    }
-
-    /// Answers as decided; `code` and `text` are the usual answer.
-    async fn pronounce(&mut self, verdict: Verdict, code: u16, text: &str) -> io::Result<()> {
-        match verdict.0 {
-            Action::Reply(code, text) => self.say(code, &text).await,
-            Action::Dribble(pause) => {
-                for byte in self.reply(code, text).into_bytes() {
-                    self.stream.write_all(&[byte]).await?;
-                    self.stream.flush().await?;
-                    tokio::time::sleep(pause).await;
-                }
-                Ok(())
-            }
-            _ => self.say(code, text).await,
-        }
-    }
-
-    async fn say(&mut self, code: u16, text: &str) -> io::Result<()> {
-        let reply = self.reply(code, text);
-        self.stream.write_all(reply.as_bytes()).await?;
-        self.stream.flush().await
-    }
-
-    /// The lines of `text` as the lines of one reply.
-    fn reply(&self, code: u16, text: &str) -> String {
-        let lines: Vec<&str> = text.split('\n').collect();
-        let mut reply = String::new();
-        for (place, line) in lines.iter().enumerate() {
-            let separator = if place + 1 == lines.len() { ' ' } else { '-' };
-            let line = format!("{code}{separator}{line}");
-            self.note("S", &line);
-            reply.push_str(&line);
-            reply.push_str("\r\n");
-        }
-        reply
-    }
-
-    fn note(&self, who: &str, line: &str) {
-        self.shared
-            .transcript
-            .lock()
-            .expect("nothing panics under the lock")
-            .push(format!("{who}: {line}"));
-    }
-
-    async fn read_line(&mut self) -> io::Result<String> {
-        let line = self.read_raw_line().await?;
-        Ok(String::from_utf8_lossy(&line)
-            .trim_end_matches(['\r', '\n'])
-            .to_owned())
-    }
-
-    /// Reads up to the line with nothing but a dot, and takes away the dots that were stuffed in front of
-    /// others.
-    async fn read_mail(&mut self) -> io::Result<Vec<u8>> {
-        let mut mail = Vec::new();
-        loop {
-            let line = self.read_raw_line().await?;
-            if line == b".\r\n" {
-                return Ok(mail);
-            }
-            mail.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
-        }
-    }
-
-    async fn read_raw_line(&mut self) -> io::Result<Vec<u8>> {
-        let mut line = Vec::new();
-        self.stream.read_until(b'\n', &mut line).await?;
-        // Half a line is what a client leaves behind that dies while writing: no command, and no end of a
-        // mail.
-        if line.ends_with(b"\n") {
-            Ok(line)
-        } else {
-            Err(ErrorKind::UnexpectedEof.into())
-        }
-    }
-}
-
-fn decode(word: &str) -> Option<String> {
-    String::from_utf8(BASE64_STANDARD.decode(word).ok()?).ok()
 }
