@@ -21,12 +21,21 @@ CREATE TABLE users (
     pending_username TEXT,
     date_joined TIMESTAMPTZ NOT NULL,
     last_login TIMESTAMPTZ,
+    -- Address and names, folded: what a search looks at.
+    search_text TEXT NOT NULL,
     -- The version of the representation: every change of a row adds one.
     revision BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX users_username_key ON users (username_key);
 CREATE INDEX users_date_joined ON users (date_joined, id);
 CREATE INDEX users_unverified ON users (date_joined) WHERE verified_at IS NULL;
+
+-- Rows whose lock stands for a rule over many rows: 'staff' for "an active staff user is left".
+CREATE TABLE guards (
+    name TEXT PRIMARY KEY,
+    revision BIGINT NOT NULL
+);
+INSERT INTO guards (name, revision) VALUES ('staff', 0);
 
 CREATE TABLE sessions (
     id UUID PRIMARY KEY,

@@ -1,7 +1,9 @@
-//! Mail as the rest of the service speaks of it: what is said to whom.
+//! Mail as the rest of the service speaks of it: what is said to whom, and what became of it.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
+
+use super::mail_token::Purpose;
 
 /// What a mail says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,6 +22,45 @@ pub enum MailKind {
     PasswordChanged,
 }
 
+impl MailKind {
+    /// Every kind there is.
+    pub const ALL: [Self; 6] = [
+        Self::VerifyEmail,
+        Self::AlreadyRegistered,
+        Self::ResetPassword,
+        Self::ConfirmUsername,
+        Self::UsernameChangeRequested,
+        Self::PasswordChanged,
+    ];
+
+    /// The word in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify_email",
+            Self::AlreadyRegistered => "already_registered",
+            Self::ResetPassword => "reset_password",
+            Self::ConfirmUsername => "confirm_username",
+            Self::UsernameChangeRequested => "username_change_requested",
+            Self::PasswordChanged => "password_changed",
+        }
+    }
+
+    /// Reads the word in the database; `None` for a kind that only a newer version knows.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// What the link in such a mail does; `None` for a mail that only tells something.
+    pub const fn purpose(self) -> Option<Purpose> {
+        match self {
+            Self::VerifyEmail => Some(Purpose::VerifyEmail),
+            Self::ResetPassword => Some(Purpose::ResetPassword),
+            Self::ConfirmUsername => Some(Purpose::ConfirmUsername),
+            Self::AlreadyRegistered | Self::UsernameChangeRequested | Self::PasswordChanged => None,
+        }
+    }
+}
+
 /// A mail to be queued.
 #[derive(Debug, Clone)]
 pub struct NewMail {
@@ -35,4 +76,45 @@ pub struct NewMail {
     pub created_at: DateTime<Utc>,
     /// After this it is worth nothing and is not sent.
     pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A queued mail that one worker alone may send until its lease runs out.
+#[derive(Debug, Clone)]
+pub struct ClaimedMail {
+    /// What was queued.
+    pub mail: NewMail,
+    /// Which attempt to send it this is, counted from 1.
+    pub attempt: i64,
+}
+
+/// What became of an attempt to send a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The mail server, or the folder, has it.
+    Sent,
+    /// It is to be tried again.
+    PutOff {
+        /// When.
+        until: DateTime<Utc>,
+        /// Why; free of addresses and tokens.
+        reason: String,
+    },
+    /// Nobody will take it, ever: a person has to look.
+    Dead {
+        /// Why; free of addresses and tokens.
+        reason: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_read_as_it_is_written() {
+        for kind in MailKind::ALL {
+            assert_eq!(MailKind::parse(kind.as_str()), Some(kind));
+        }
+        assert_eq!(MailKind::parse("newsletter"), None);
+    }
 }
