@@ -14,6 +14,7 @@ pub mod clock;
 pub mod database;
 pub mod duration;
 pub mod entropy;
+pub mod field;
 pub mod grpc;
 pub mod lifecycle;
 pub mod listen;

@@ -27,7 +27,10 @@ impl MailTokens {
     /// The text of a token. It is always the same for the same id and purpose.
     pub fn token(&self, id: Uuid, purpose: Purpose) -> Secret<String> {
         let tag = self.0.tag(&message(id, purpose));
-        Secret::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode([id.as_bytes(), &tag[..]].concat())))
+        Secret::new(format!(
+            "{PREFIX}{}",
+            URL_SAFE_NO_PAD.encode([id.as_bytes(), &tag[..]].concat())
+        ))
     }
 
     /// The id in a token that is genuine and made for `purpose`; `None` for any other text.

@@ -1,1 +1,14 @@
-//! Stub.
+//! The rules. Knows neither gRPC nor SQL.
+
+pub mod account;
+pub mod cleanup;
+pub mod error;
+pub mod mail_token;
+pub mod outbox;
+pub mod password_hash;
+pub mod password_pool;
+pub mod profile;
+pub mod refresh_token;
+pub mod session;
+pub mod signing_key;
+pub mod user;

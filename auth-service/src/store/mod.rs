@@ -1,7 +1,14 @@
 //! Persistence: the only room that knows SQL. One method is one transaction; every query is written once and
 //! runs on both databases.
 
+pub mod account;
+pub mod cleanup;
+pub mod event;
+pub mod mail_token;
 pub mod outbox;
+pub mod session;
+pub mod signing_key;
+pub mod user;
 
 use service_runtime::database::{Database, is_unavailable};
 use sqlx::migrate::{MigrateError, Migrator};
@@ -29,7 +36,11 @@ pub enum Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        if is_unavailable(&error) { Self::Unavailable(error) } else { Self::Failed(error) }
+        if is_unavailable(&error) {
+            Self::Unavailable(error)
+        } else {
+            Self::Failed(error)
+        }
     }
 }
 
@@ -39,7 +50,9 @@ impl Store {
     /// # Errors
     /// When it cannot be reached.
     pub async fn connect(url: &str) -> Result<Self, sqlx::Error> {
-        Ok(Self { database: Database::connect(url, SCHEMA).await? })
+        Ok(Self {
+            database: Database::connect(url, SCHEMA).await?,
+        })
     }
 
     /// Applies the migrations that are not applied yet.

@@ -6,27 +6,10 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+pub use crate::field::FieldError;
+
 /// The `domain` of every `ErrorInfo`.
 pub const DOMAIN: &str = "onlineedu";
-
-/// What is wrong with one field of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldError {
-    /// The field, by its name in the contract.
-    pub field: String,
-    /// What is wrong, as the person who filled it in should read it.
-    pub message: String,
-}
-
-impl FieldError {
-    /// A field and what is wrong with it.
-    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            message: message.into(),
-        }
-    }
-}
 
 /// Why a request is refused, before it becomes a `Status`.
 #[derive(Debug, Clone)]

@@ -1,0 +1,406 @@
+//! The settings of auth-service: read once, checked as a whole before anything is bound.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use chrono::TimeDelta;
+use lettre::message::Mailbox;
+use service_runtime::{
+    duration,
+    secret::Secret,
+    settings::{
+        DATA_DIR, ENABLE_LOGGING, ENVIRONMENT, Environment, Faults, Reader, SERVICE_TOKEN, Setting, Values,
+        from_str, list, switch, text,
+    },
+};
+
+use crate::{
+    mail::{MailDestination, message::sender, smtp::SmtpConfig},
+    model::{password::PasswordPolicy, username::Username},
+};
+
+/// Every setting of this service.
+pub const SETTINGS: &[Setting] = &[
+    ENVIRONMENT,
+    DATA_DIR,
+    ENABLE_LOGGING,
+    SERVICE_TOKEN,
+    Setting::new(
+        "AUTH_LISTEN",
+        "127.0.0.1:50051",
+        "Where gRPC is served; port 0 takes a free one and prints it",
+    ),
+    Setting::new(
+        "ADMIN_LISTEN",
+        "127.0.0.1:9091",
+        "Where /livez and /readyz are served",
+    ),
+    Setting::optional(
+        "AUTH_DATABASE_URL",
+        "The database of this service alone; wins over DATABASE_URL",
+    ),
+    Setting::optional(
+        "DATABASE_URL",
+        "postgres://… ; without it a SQLite file under DATA_DIR",
+    ),
+    Setting::new(
+        "BASE_URL",
+        "http://127.0.0.1:8080",
+        "Where people reach the gateway; links in mails begin with it",
+    ),
+    Setting::secret(
+        "SECRET_KEY",
+        "What signing keys are sealed and tokens derived with, at least 32 characters; two, comma-separated, while it is being changed; in development made once and kept under DATA_DIR",
+    ),
+    Setting::new("ACCESS_TOKEN_LIFETIME", "15m", "How long an access token lives"),
+    Setting::new("REFRESH_TOKEN_LIFETIME", "1d", "How long a refresh token lives"),
+    Setting::new(
+        "EMAIL_VERIFICATION_TIMELIMIT",
+        "15m",
+        "How long the link in a mail is valid; a bare number means minutes",
+    ),
+    Setting::new(
+        "UNVERIFIED_ACCOUNT_RETENTION",
+        "7d",
+        "When an account that was never verified is removed",
+    ),
+    Setting::new(
+        "ACCOUNTS_DISCLOSE_EXISTING",
+        "true",
+        "Whether registering may tell that an address has an account",
+    ),
+    Setting::new(
+        "ENABLE_STRONG_PASSWORDS",
+        "true",
+        "Whether new passwords are measured",
+    ),
+    Setting::new(
+        "PASSWORD_MIN_LENGTH",
+        "8",
+        "The shortest new password, in characters, 8 to 128",
+    ),
+    Setting::optional(
+        "STAFF_USERNAME",
+        "The address of the first staff user, made only when there is none",
+    ),
+    Setting::secret("STAFF_PASSWORD", "The password of the first staff user"),
+    Setting::optional(
+        "EMAIL_HOST",
+        "The mail server; without it development keeps mail under DATA_DIR/mail",
+    ),
+    Setting::new(
+        "EMAIL_PORT",
+        "587",
+        "The mail server's port; on 465 TLS begins with the first byte",
+    ),
+    Setting::optional("EMAIL_USERNAME", "The name to log in to the mail server with"),
+    Setting::secret("EMAIL_PASSWORD", "The password to log in to the mail server with"),
+    Setting::new(
+        "EMAIL_FROM_USERNAME",
+        "Online Edu <no-reply@onlineedu.example>",
+        "Whom mail comes from",
+    ),
+    Setting::new("EMAIL_USE_TLS", "true", "Whether mail may only be sent over TLS"),
+];
+
+/// The settings, parsed.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What kind of place this is.
+    pub environment: Environment,
+    /// Whether to log.
+    pub logging: bool,
+    /// Where gRPC is served.
+    pub listen: SocketAddr,
+    /// Where `/livez` and `/readyz` are served.
+    pub admin_listen: SocketAddr,
+    /// The database.
+    pub database_url: String,
+    /// Where people reach the gateway, without a slash at the end; also the issuer of tokens.
+    pub base_url: String,
+    /// What services show each other; the first one counts, the second one while it is being changed.
+    pub service_tokens: Vec<Secret<String>>,
+    /// What keys are derived from, the current one first.
+    pub secret_keys: Vec<Secret<Vec<u8>>>,
+    /// How long an access token lives.
+    pub access_lifetime: Duration,
+    /// How long a refresh token lives.
+    pub refresh_lifetime: TimeDelta,
+    /// How long the link in a mail is valid.
+    pub link_lifetime: Duration,
+    /// When an account that was never verified is removed.
+    pub unverified_retention: TimeDelta,
+    /// Whether registering may tell that an address has an account.
+    pub disclose_existing: bool,
+    /// What new passwords are measured by.
+    pub password_policy: PasswordPolicy,
+    /// The first staff user.
+    pub staff: Option<(Username, Secret<String>)>,
+    /// Where mail goes.
+    pub mail: MailDestination,
+    /// Whom mail comes from.
+    pub mail_from: Mailbox,
+}
+
+impl Config {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// [`Faults`] with everything that is wrong with them.
+    pub fn from_values(values: &Values) -> Result<Self, Faults> {
+        let mut reader = Reader::new(values, SETTINGS);
+        let environment = reader.read("ENVIRONMENT", Environment::parse);
+        let production = environment == Some(Environment::Production);
+        let data_dir = reader.read("DATA_DIR", from_str::<PathBuf>);
+        let logging = reader.read("ENABLE_LOGGING", switch);
+        let listen = reader.read("AUTH_LISTEN", from_str);
+        let admin_listen = reader.read("ADMIN_LISTEN", from_str);
+        let base_url = reader.read("BASE_URL", |text| base_url(text, production));
+        let service_tokens = reader.read("SERVICE_TOKEN", secrets);
+        let access_lifetime = reader.read("ACCESS_TOKEN_LIFETIME", |text| {
+            at_least_a_second(duration::parse(text)?)
+        });
+        let refresh_lifetime = reader.read("REFRESH_TOKEN_LIFETIME", delta);
+        let link_lifetime = reader.read("EMAIL_VERIFICATION_TIMELIMIT", minutes);
+        let unverified_retention = reader.read("UNVERIFIED_ACCOUNT_RETENTION", delta);
+        let disclose_existing = reader.read("ACCOUNTS_DISCLOSE_EXISTING", switch);
+        let strong = reader.read("ENABLE_STRONG_PASSWORDS", switch);
+        let min_length = reader.read("PASSWORD_MIN_LENGTH", min_length);
+        let staff = staff(&mut reader);
+        let mail = mail(&mut reader, data_dir.as_deref(), production);
+        let mail_from = reader.read("EMAIL_FROM_USERNAME", sender);
+        let secret_keys = secret_keys(&mut reader, data_dir.as_deref(), production);
+        let database_url = database_url(&mut reader, data_dir.as_deref());
+        let built = (|| {
+            Some(Self {
+                environment: environment?,
+                logging: logging?,
+                listen: listen?,
+                admin_listen: admin_listen?,
+                database_url: database_url?,
+                base_url: base_url?,
+                service_tokens: service_tokens?,
+                secret_keys: secret_keys?,
+                access_lifetime: access_lifetime?,
+                refresh_lifetime: refresh_lifetime?,
+                link_lifetime: link_lifetime?,
+                unverified_retention: unverified_retention?,
+                disclose_existing: disclose_existing?,
+                password_policy: PasswordPolicy {
+                    min_length: min_length?,
+                    strong: strong?,
+                },
+                staff: staff?,
+                mail: mail?,
+                mail_from: mail_from?,
+            })
+        })();
+        reader.finish(built)
+    }
+}
+
+/// A base URL: `http` or `https`, a host, no path.
+fn base_url(text: &str, production: bool) -> Result<String, String> {
+    let url = text.trim_end_matches('/');
+    let host = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    if !host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' '])) {
+        return Err(format!(
+            "{text:?} is not an address such as https://edu.example.com"
+        ));
+    }
+    if production && !url.starts_with("https://") {
+        return Err(format!(
+            "{text:?} must begin with https:// in production: mails link to it"
+        ));
+    }
+    Ok(url.to_owned())
+}
+
+/// One or two secrets of at least 32 characters.
+fn secrets(text: &str) -> Result<Vec<Secret<String>>, String> {
+    let secrets = list(text)?;
+    if !(1..=2).contains(&secrets.len()) || secrets.iter().any(|secret| secret.len() < 32) {
+        return Err("takes one secret of at least 32 characters, or two separated by a comma".to_owned());
+    }
+    Ok(secrets.into_iter().map(Secret::new).collect())
+}
+
+fn secret_keys(
+    reader: &mut Reader<'_>,
+    data_dir: Option<&std::path::Path>,
+    production: bool,
+) -> Option<Vec<Secret<Vec<u8>>>> {
+    let given = reader.read_optional("SECRET_KEY", secrets)?;
+    let secrets = match given {
+        Some(secrets) => secrets,
+        None if production => {
+            reader.fault("SECRET_KEY", "must be set in production");
+            return None;
+        }
+        None => match crate::secret_file::read_or_make(data_dir?) {
+            Ok(secret) => vec![secret],
+            Err(error) => {
+                reader.fault(
+                    "SECRET_KEY",
+                    format!("is not set and could not be made under DATA_DIR: {error}"),
+                );
+                return None;
+            }
+        },
+    };
+    Some(
+        secrets
+            .iter()
+            .map(|secret| Secret::new(secret.expose().as_bytes().to_vec()))
+            .collect(),
+    )
+}
+
+fn staff(reader: &mut Reader<'_>) -> Option<Option<(Username, Secret<String>)>> {
+    let username = reader.read_optional("STAFF_USERNAME", |text| {
+        Username::parse(text).map_err(|not| not.to_string())
+    })?;
+    let password = reader.read_optional("STAFF_PASSWORD", text)?;
+    if username.is_some() != password.is_some() {
+        reader.fault(
+            "STAFF_USERNAME",
+            "and STAFF_PASSWORD go together: set both or neither",
+        );
+        return None;
+    }
+    Some(username.zip(password.map(Secret::new)))
+}
+
+fn mail(
+    reader: &mut Reader<'_>,
+    data_dir: Option<&std::path::Path>,
+    production: bool,
+) -> Option<MailDestination> {
+    let host = reader.read_optional("EMAIL_HOST", text);
+    let port = reader.read("EMAIL_PORT", from_str::<u16>);
+    let username = reader.read_optional("EMAIL_USERNAME", text);
+    let password = reader.read_optional("EMAIL_PASSWORD", text);
+    let use_tls = reader.read("EMAIL_USE_TLS", switch);
+    match host? {
+        Some(host) => Some(MailDestination::Smtp(SmtpConfig {
+            host,
+            port: port?,
+            username: username?,
+            password: password?.map(Secret::new),
+            use_tls: use_tls?,
+        })),
+        None if production => {
+            reader.fault("EMAIL_HOST", "must be set in production");
+            None
+        }
+        None => Some(MailDestination::Folder(data_dir?.join("mail"))),
+    }
+}
+
+fn database_url(reader: &mut Reader<'_>, data_dir: Option<&std::path::Path>) -> Option<String> {
+    let known = |url: &str| {
+        let known = ["postgres://", "postgresql://", "sqlite:"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme));
+        // The address itself may hold a password.
+        if known {
+            Ok(url.to_owned())
+        } else {
+            Err("begins with neither postgres:// nor sqlite:".to_owned())
+        }
+    };
+    let own = reader.read_optional("AUTH_DATABASE_URL", known)?;
+    let shared = reader.read_optional("DATABASE_URL", known)?;
+    own.or(shared)
+        .or_else(|| Some(format!("sqlite:{}", data_dir?.join("auth.db").display())))
+}
+
+fn delta(text: &str) -> Result<TimeDelta, String> {
+    TimeDelta::from_std(at_least_a_second(duration::parse(text)?)?).map_err(|error| error.to_string())
+}
+
+fn minutes(text: &str) -> Result<Duration, String> {
+    let bare = text
+        .parse::<u32>()
+        .map(|minutes| Duration::from_secs(u64::from(minutes) * 60));
+    at_least_a_second(bare.or_else(|_| duration::parse(text))?)
+}
+
+fn at_least_a_second(duration: Duration) -> Result<Duration, String> {
+    if duration < Duration::from_secs(1) {
+        Err("must be at least 1s".to_owned())
+    } else {
+        Ok(duration)
+    }
+}
+
+fn min_length(text: &str) -> Result<usize, String> {
+    let length = text.parse().ok().filter(|length| (8..=128).contains(length));
+    length.ok_or_else(|| format!("{text:?} is not a number from 8 to 128"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values() -> Values {
+        Values::default()
+            .with("SERVICE_TOKEN", "s".repeat(32))
+            .with("SECRET_KEY", "k".repeat(32))
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_contract() {
+        let config = Config::from_values(&values()).unwrap();
+        assert_eq!(config.access_lifetime, Duration::from_secs(15 * 60));
+        assert_eq!(config.refresh_lifetime, TimeDelta::days(1));
+        assert_eq!(config.link_lifetime, Duration::from_secs(15 * 60));
+        assert_eq!(config.unverified_retention, TimeDelta::days(7));
+        assert_eq!(
+            config.password_policy,
+            PasswordPolicy {
+                min_length: 8,
+                strong: true
+            }
+        );
+        assert!(matches!(config.mail, MailDestination::Folder(_)));
+        assert_eq!(config.database_url, "sqlite:./data/auth.db");
+    }
+
+    #[test]
+    fn a_bare_number_of_the_old_time_limit_means_minutes() {
+        let limit = |text: &str| {
+            Config::from_values(&values().with("EMAIL_VERIFICATION_TIMELIMIT", text))
+                .map(|config| config.link_lifetime)
+        };
+        assert_eq!(limit("30"), Ok(Duration::from_secs(1800)));
+        assert_eq!(limit("30s"), Ok(Duration::from_secs(30)));
+        assert!(limit("0").is_err());
+    }
+
+    #[test]
+    fn production_names_every_insecure_default_at_once() {
+        let faults = Config::from_values(&Values::default().with("ENVIRONMENT", "production")).unwrap_err();
+        let all = faults.to_string();
+        for name in ["SERVICE_TOKEN", "SECRET_KEY", "EMAIL_HOST", "BASE_URL"] {
+            assert!(all.contains(name), "{all}");
+        }
+    }
+
+    #[test]
+    fn no_fault_and_no_debug_shows_a_secret() {
+        let secret = "hunter2-hunter2-hunter2-hunter2-";
+        let bad = values()
+            .with("SERVICE_TOKEN", "hunter2")
+            .with("DATABASE_URL", format!("mysql://u:{secret}@h/d"));
+        assert!(
+            !Config::from_values(&bad)
+                .unwrap_err()
+                .to_string()
+                .contains("hunter2")
+        );
+        let good = values().with("SERVICE_TOKEN", secret).with("SECRET_KEY", secret);
+        assert!(!format!("{:?}", Config::from_values(&good).unwrap()).contains("hunter2"));
+    }
+}

@@ -1,0 +1,57 @@
+//! Housekeeping: accounts never verified, sessions, tokens and answers that have had their time.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use service_runtime::{clock::Clock, lifecycle::Tasks};
+
+use crate::store::{Error, Store};
+
+/// How often a process cleans up.
+const EVERY: Duration = Duration::from_secs(60);
+/// How many rows one statement removes.
+const BATCH: i64 = 500;
+/// How long the leftovers of sessions and mails are kept after they ran out, for whoever looks into them.
+const KEPT: TimeDelta = TimeDelta::days(1);
+
+/// Removes what has had its time; one process or several, it makes no difference.
+#[derive(Debug, Clone)]
+pub struct Cleanup {
+    /// Where.
+    pub store: Store,
+    /// When it is.
+    pub clock: Clock,
+    /// How long an account may stay unverified.
+    pub unverified_retention: TimeDelta,
+}
+
+impl Cleanup {
+    /// Cleans up now and then, until asked to stop.
+    pub async fn run(self, tasks: Tasks) {
+        loop {
+            if let Err(error) = self.once(self.clock.now()).await {
+                tracing::warn!(%error, "cleaning up failed; it is tried again");
+            }
+            if !tasks.sleep(EVERY).await {
+                return;
+            }
+        }
+    }
+
+    /// Removes everything that has had its time at `now`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn once(&self, now: DateTime<Utc>) -> Result<(), Error> {
+        while self
+            .store
+            .remove_unverified_users(now - self.unverified_retention, BATCH)
+            .await?
+            > 0
+        {}
+        while self.store.remove_old_sessions(now - KEPT, BATCH).await? > 0 {}
+        while self.store.remove_old_mail_tokens(now - KEPT, BATCH).await? > 0 {}
+        while self.store.forget_answers(now, BATCH).await? > 0 {}
+        Ok(())
+    }
+}

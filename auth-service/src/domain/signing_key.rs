@@ -1,0 +1,269 @@
+//! The keys that access tokens are signed with: Ed25519, kept in the database sealed under a key that is not
+//! in it, published as a JWK set. One signs; a retired one verifies until no token of it can live.
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use auth_client::access_token::{AccessToken, BadToken, Signer, Verifier};
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    signature::{Ed25519KeyPair, KeyPair},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
+use service_runtime::{clock::Clock, entropy::Entropy, lifecycle::Tasks, mac::derive_key, secret::Secret};
+
+use crate::{
+    domain::error::Error,
+    store::{Store, signing_key::StoredKey},
+};
+
+/// How often a process looks whether the keys have changed.
+const LOOK: Duration = Duration::from_secs(5);
+/// How much longer than the last token a retired key is kept, for clocks that disagree.
+const MARGIN: TimeDelta = TimeDelta::minutes(5);
+
+/// A public key, as others see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    /// The id that tokens name it by.
+    pub kid: String,
+    /// Its 32 bytes.
+    pub key: Vec<u8>,
+}
+
+/// The current keys. Cheap to clone; clones see the same keys.
+#[derive(Clone)]
+pub struct KeyRing {
+    store: Store,
+    clock: Clock,
+    sealing: Arc<Sealing>,
+    issuer: Arc<str>,
+    token_lifetime: Duration,
+    current: Arc<RwLock<Arc<Keys>>>,
+}
+
+/// What was read from the database last.
+struct Keys {
+    signer: Signer,
+    verifier: Verifier,
+    public: Vec<PublicKey>,
+}
+
+impl KeyRing {
+    /// Reads the keys, and makes the first one if there is none.
+    ///
+    /// # Errors
+    /// When the database cannot serve, or holds a key that `secrets` do not open.
+    pub async fn open(
+        store: Store,
+        clock: Clock,
+        entropy: &Entropy,
+        secrets: &[Secret<Vec<u8>>],
+        issuer: &str,
+        token_lifetime: Duration,
+    ) -> Result<Self, Error> {
+        let sealing = Arc::new(Sealing::new(secrets, entropy.clone()));
+        if store
+            .signing_keys()
+            .await?
+            .iter()
+            .all(|key| key.retired_at.is_some())
+        {
+            // Another process may do the same: the database keeps one.
+            store.add_signing_key(&sealing.new_key(clock.now())?).await?;
+        }
+        let issuer: Arc<str> = issuer.into();
+        let keys = read(&store, &sealing, &issuer, token_lifetime).await?;
+        let current = Arc::new(RwLock::new(Arc::new(keys)));
+        Ok(Self {
+            store,
+            clock,
+            sealing,
+            issuer,
+            token_lifetime,
+            current,
+        })
+    }
+
+    /// Makes a new key that signs from now on; the former one goes on verifying. Says its id.
+    ///
+    /// # Errors
+    /// When the database cannot serve.
+    pub async fn rotate(&self) -> Result<String, Error> {
+        let key = self.sealing.new_key(self.clock.now())?;
+        self.store.rotate_signing_key(&key, self.clock.now()).await?;
+        self.look().await?;
+        Ok(key.kid)
+    }
+
+    /// Signs an access token.
+    ///
+    /// # Errors
+    /// Only for a bug.
+    pub fn sign(&self, token: &AccessToken) -> Result<Secret<String>, Error> {
+        self.keys()
+            .signer
+            .sign(token)
+            .map(Secret::new)
+            .map_err(Error::internal)
+    }
+
+    /// Reads an access token. A key that is not known yet is looked for once.
+    ///
+    /// # Errors
+    /// [`Error::TokenInvalid`]; [`Error::Unavailable`] when a new key had to be looked for in vain.
+    pub async fn verify(&self, token: &str) -> Result<AccessToken, Error> {
+        let verified = self.keys().verifier.verify(token, self.clock.now());
+        match verified {
+            Ok(token) => Ok(token),
+            Err(BadToken) if self.may_be_of_a_new_key(token) => {
+                self.look().await?;
+                self.keys()
+                    .verifier
+                    .verify(token, self.clock.now())
+                    .map_err(|BadToken| Error::TokenInvalid)
+            }
+            Err(BadToken) => Err(Error::TokenInvalid),
+        }
+    }
+
+    /// The public keys, the signing one first.
+    pub fn public_keys(&self) -> Vec<PublicKey> {
+        self.keys().public.clone()
+    }
+
+    /// Keeps the keys current and removes those that no token needs, until asked to stop.
+    pub async fn watch(self, tasks: Tasks) {
+        while tasks.sleep(LOOK).await {
+            let life = TimeDelta::from_std(self.token_lifetime).unwrap_or(TimeDelta::days(1));
+            let removed = self
+                .store
+                .remove_signing_keys(self.clock.now() - life - MARGIN)
+                .await;
+            if let Err(error) = removed.map_err(Error::from).and(self.look().await) {
+                tracing::warn!(%error, "the signing keys could not be read; going on with those known");
+            }
+        }
+    }
+
+    /// A key that others made in the last moments has an id of our own making that is not known here.
+    fn may_be_of_a_new_key(&self, token: &str) -> bool {
+        Verifier::key_id(token).is_some_and(|kid| {
+            kid_time(&kid).is_some_and(|made| {
+                (self.clock.now() - made).abs() < TimeDelta::seconds(60) && !self.keys().verifier.knows(&kid)
+            })
+        })
+    }
+
+    async fn look(&self) -> Result<(), Error> {
+        let keys = read(&self.store, &self.sealing, &self.issuer, self.token_lifetime).await?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(())
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A key's id is a UUIDv7: it says when the key was made, so that a stranger's id is not looked for.
+fn kid_time(kid: &str) -> Option<DateTime<Utc>> {
+    let (seconds, nanos) = uuid::Uuid::try_parse(kid).ok()?.get_timestamp()?.to_unix();
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+}
+
+async fn read(store: &Store, sealing: &Sealing, issuer: &str, life: Duration) -> Result<Keys, Error> {
+    let mut stored = store.signing_keys().await?;
+    stored.sort_by_key(|key| (key.retired_at.is_some(), std::cmp::Reverse(key.created_at)));
+    let signing = stored
+        .first()
+        .ok_or_else(|| Error::internal("there is no signing key"))?;
+    let private = sealing.open(signing)?;
+    let public: Vec<PublicKey> = stored
+        .iter()
+        .map(|key| PublicKey {
+            kid: key.kid.clone(),
+            key: key.public_key.clone(),
+        })
+        .collect();
+    let known = public.iter().map(|key| (key.kid.as_str(), key.key.as_slice()));
+    Ok(Keys {
+        signer: Signer::new(issuer, &signing.kid, private.expose()),
+        verifier: Verifier::new(issuer, life, known),
+        public,
+    })
+}
+
+/// Seals private keys (AES-256-GCM, the key's id bound to it).
+struct Sealing {
+    keys: Vec<LessSafeKey>,
+    entropy: Entropy,
+}
+
+impl Sealing {
+    fn new(secrets: &[Secret<Vec<u8>>], entropy: Entropy) -> Self {
+        let keys = secrets.iter().filter_map(|secret| {
+            let key = derive_key(secret.expose(), "signing-key");
+            UnboundKey::new(&AES_256_GCM, &key).ok().map(LessSafeKey::new)
+        });
+        Self {
+            keys: keys.collect(),
+            entropy,
+        }
+    }
+
+    fn new_key(&self, now: DateTime<Utc>) -> Result<StoredKey, Error> {
+        let kid = self.entropy.new_id(now)?.to_string();
+        let pair = Ed25519KeyPair::generate().map_err(Error::internal)?;
+        let private = pair.to_pkcs8().map_err(Error::internal)?;
+        let nonce: [u8; NONCE_LEN] = self.entropy.bytes()?;
+        let mut sealed = private.as_ref().to_vec();
+        let key = self
+            .keys
+            .first()
+            .ok_or_else(|| Error::internal("there is no sealing key"))?;
+        key.seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(kid.as_bytes()),
+            &mut sealed,
+        )
+        .map_err(Error::internal)?;
+        Ok(StoredKey {
+            public_key: pair.public_key().as_ref().to_vec(),
+            sealed_private_key: [&nonce[..], &sealed].concat(),
+            created_at: now,
+            retired_at: None,
+            kid,
+        })
+    }
+
+    fn open(&self, stored: &StoredKey) -> Result<Secret<Vec<u8>>, Error> {
+        let sealed = stored.sealed_private_key.split_first_chunk::<NONCE_LEN>();
+        let (nonce, sealed) = sealed.ok_or_else(|| Error::internal("a sealed key is too short"))?;
+        let opened = self.keys.iter().find_map(|key| {
+            let mut bytes = sealed.to_vec();
+            let nonce = Nonce::assume_unique_for_key(*nonce);
+            let length = key
+                .open_in_place(nonce, Aad::from(stored.kid.as_bytes()), &mut bytes)
+                .ok()?
+                .len();
+            bytes.truncate(length);
+            Some(bytes)
+        });
+        opened.map(Secret::new).ok_or_else(|| {
+            Error::internal(
+                "SECRET_KEY does not open the signing key; was it changed without keeping the old one?",
+            )
+        })
+    }
+}
+
+impl PublicKey {
+    /// The key as JSON Web Keys write it.
+    pub fn x(&self) -> String {
+        URL_SAFE_NO_PAD.encode(&self.key)
+    }
+}

@@ -1,0 +1,174 @@
+//! Accounts as staff sees and changes them, and as other services may ask for them.
+
+use service_runtime::{clock::Clock, entropy::Entropy, page_token::PageTokens};
+use uuid::Uuid;
+
+use crate::{
+    domain::{
+        error::Error,
+        profile::{ProfileChange, not_changed},
+        session::{Caller, next_page, page},
+    },
+    model::{
+        event::{SecurityEvent, Severity},
+        session::EndReason,
+        user::{User, UserOrder},
+        username::Username,
+    },
+    store::{
+        Store,
+        user::{Effects, UserCursor},
+    },
+};
+
+/// The longest search, in characters.
+const LONGEST_SEARCH: usize = 200;
+/// How many users may be asked for at once.
+const MOST_USERS: usize = 500;
+
+/// The rules about accounts as staff sees them.
+#[derive(Clone)]
+pub struct Users {
+    /// Where accounts are kept.
+    pub store: Store,
+    /// When it is.
+    pub clock: Clock,
+    /// Where ids come from.
+    pub entropy: Entropy,
+    /// Who makes page tokens.
+    pub pages: PageTokens,
+}
+
+/// What staff may change about a user: `None` leaves it as it is.
+#[derive(Debug, Default)]
+pub struct UserChange {
+    /// The profile.
+    pub profile: ProfileChange,
+    /// Whether the account may log in.
+    pub is_active: Option<bool>,
+    /// Whether the account administers the site.
+    pub is_staff: Option<bool>,
+}
+
+/// Which users to list.
+#[derive(Debug)]
+pub struct UserQuery<'a> {
+    /// What address or names contain.
+    pub search: &'a str,
+    /// Their order.
+    pub order_by: &'a str,
+    /// How many.
+    pub page_size: i32,
+    /// From where.
+    pub page_token: &'a str,
+}
+
+impl Users {
+    /// A page of users, and the token of the next page.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub async fn list(&self, query: UserQuery<'_>) -> Result<(Vec<User>, String), Error> {
+        if query.search.chars().count() > LONGEST_SEARCH || query.search.contains('\0') {
+            return Err(Error::field(
+                "search",
+                format!("A search has at most {LONGEST_SEARCH} characters."),
+            ));
+        }
+        let order = UserOrder::parse(query.order_by)
+            .ok_or_else(|| Error::field("order_by", "Users are ordered by date_joined or username."))?;
+        let scope = ("users", query.search, order);
+        let (size, after) = page(&self.pages, &scope, query.page_size, query.page_token)?;
+        let mut users = self
+            .store
+            .list_users(query.search, order, after.as_ref(), size + 1)
+            .await?;
+        let next = next_page(&self.pages, &scope, &mut users, size, |last| UserCursor {
+            date_joined: last.date_joined,
+            username_key: Username::parse(&last.username)
+                .map(|it| it.key().to_owned())
+                .unwrap_or_default(),
+            id: last.id,
+        });
+        Ok((users, next))
+    }
+
+    /// One user.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn get(&self, id: &str) -> Result<User, Error> {
+        let id = Uuid::try_parse(id).map_err(|_| Error::NotFound("user"))?;
+        self.store.user(id).await?.ok_or(Error::NotFound("user"))
+    }
+
+    /// Changes a user. Taking `is_active` away ends their sessions; giving it stands for a proved address.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::EtagMismatch`], [`Error::LastStaffUser`].
+    pub async fn update(
+        &self,
+        caller: &Caller,
+        id: &str,
+        change: UserChange,
+        revision: Option<i64>,
+        (ip_address, request_id): (&str, &str),
+    ) -> Result<User, Error> {
+        let id = Uuid::try_parse(id).map_err(|_| Error::NotFound("user"))?;
+        let now = self.clock.now();
+        let event_id = self.entropy.new_id(now)?;
+        let changed = self.store.change_user(id, revision, now, |user| {
+            let mut effects = Effects::default();
+            change.profile.apply(&mut user.profile);
+            let was_staff = user.is_staff;
+            user.is_staff = change.is_staff.unwrap_or(was_staff);
+            match change.is_active {
+                Some(false) if user.is_active => effects.end_sessions = Some(EndReason::Deactivated),
+                // Otherwise the clean-up would take the account for one that nobody wanted.
+                Some(true) => user.verified_at = user.verified_at.or(Some(now)),
+                _ => {}
+            }
+            user.is_active = change.is_active.unwrap_or(user.is_active);
+            if user.is_staff != was_staff {
+                effects.events.push(SecurityEvent {
+                    id: event_id,
+                    time: now,
+                    severity: if user.is_staff {
+                        Severity::Critical
+                    } else {
+                        Severity::Warning
+                    },
+                    kind: if user.is_staff {
+                        "staff_granted"
+                    } else {
+                        "staff_revoked"
+                    },
+                    actor_id: Some(caller.user.id),
+                    subject_id: Some(user.id),
+                    session_id: Some(caller.session_id),
+                    ip_address: ip_address.to_owned(),
+                    request_id: request_id.to_owned(),
+                    detail: String::new(),
+                });
+            }
+            Ok::<_, Error>(effects)
+        });
+        changed.await.map_err(not_changed)
+    }
+
+    /// Up to 500 users by their ids, in the order of the ids; who does not exist is left out.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub async fn by_id(&self, ids: &[String]) -> Result<Vec<User>, Error> {
+        if ids.len() > MOST_USERS {
+            return Err(Error::field(
+                "user_ids",
+                format!("At most {MOST_USERS} users can be asked for at once."),
+            ));
+        }
+        let parsed: Result<Vec<Uuid>, _> = ids.iter().map(|id| Uuid::try_parse(id)).collect();
+        let ids = parsed.map_err(|_| Error::field("user_ids", "An id is a UUID."))?;
+        Ok(self.store.users_by_id(&ids).await?)
+    }
+}

@@ -1,0 +1,185 @@
+//! `AccountService`.
+
+use proto::auth::v1::{self as pb, account_service_server::AccountService};
+use service_runtime::{grpc::context::RequestContext, mac::Mac, secret::Secret};
+use tonic::{Request, Response, Status};
+
+use crate::{
+    domain::{
+        account::{Accounts, Registration},
+        error::Error,
+        profile::ProfileChange,
+    },
+    grpc::{Callers, encode, mask, once, profile, refusal::status},
+    model::username::Username,
+};
+
+/// Serves `AccountService`.
+#[derive(Clone)]
+pub struct AccountApi {
+    /// The rules.
+    pub accounts: Accounts,
+    /// Who calls.
+    pub callers: Callers,
+    /// Makes fingerprints of input.
+    pub fingerprints: Mac,
+}
+
+/// What of a profile its owner cannot change.
+const READ_ONLY: [&str; 8] = [
+    "id",
+    "is_active",
+    "is_staff",
+    "date_joined",
+    "last_login",
+    "etag",
+    "pending_username",
+    "has_totp",
+];
+
+#[tonic::async_trait]
+impl AccountService for AccountApi {
+    async fn register(&self, request: Request<pb::RegisterRequest>) -> Result<Response<pb::User>, Status> {
+        let context = RequestContext::of(&request);
+        let told = |error| status(error, &context);
+        let message = request.into_inner();
+        let once = once::registration(&self.fingerprints, &message).map_err(told)?;
+        let asked = Registration {
+            profile: profile::registered(&message),
+            username: message.username,
+            password: Secret::new(message.password),
+            confirm_password: Secret::new(message.confirm_password),
+            once,
+        };
+        let user = self
+            .accounts
+            .register(asked, context.deadline)
+            .await
+            .map_err(told)?;
+        Ok(Response::new(encode::user(user)))
+    }
+
+    async fn verify_email(
+        &self,
+        request: Request<pb::VerifyEmailRequest>,
+    ) -> Result<Response<pb::User>, Status> {
+        let context = RequestContext::of(&request);
+        let user = self.accounts.verify_email(&request.get_ref().token).await;
+        Ok(Response::new(encode::user(
+            user.map_err(|error| status(error, &context))?,
+        )))
+    }
+
+    async fn resend_verification(
+        &self,
+        request: Request<pb::ResendVerificationRequest>,
+    ) -> Result<Response<pb::ResendVerificationResponse>, Status> {
+        let context = RequestContext::of(&request);
+        let queued = self
+            .accounts
+            .resend_verification(&request.get_ref().username)
+            .await;
+        queued.map_err(|error| status(error, &context))?;
+        Ok(Response::new(pb::ResendVerificationResponse {}))
+    }
+
+    async fn request_password_reset(
+        &self,
+        request: Request<pb::RequestPasswordResetRequest>,
+    ) -> Result<Response<pb::RequestPasswordResetResponse>, Status> {
+        let context = RequestContext::of(&request);
+        let queued = self
+            .accounts
+            .request_password_reset(&request.get_ref().username)
+            .await;
+        queued.map_err(|error| status(error, &context))?;
+        Ok(Response::new(pb::RequestPasswordResetResponse {}))
+    }
+
+    async fn reset_password(
+        &self,
+        request: Request<pb::ResetPasswordRequest>,
+    ) -> Result<Response<pb::ResetPasswordResponse>, Status> {
+        let context = RequestContext::of(&request);
+        let message = request.into_inner();
+        let (password, confirm) = (
+            Secret::new(message.password),
+            Secret::new(message.confirm_password),
+        );
+        let reset = self
+            .accounts
+            .reset_password(&message.token, &password, &confirm, context.deadline)
+            .await;
+        reset.map_err(|error| status(error, &context))?;
+        Ok(Response::new(pb::ResetPasswordResponse {}))
+    }
+
+    async fn confirm_username(
+        &self,
+        request: Request<pb::ConfirmUsernameRequest>,
+    ) -> Result<Response<pb::User>, Status> {
+        let context = RequestContext::of(&request);
+        let user = self.accounts.confirm_username(&request.get_ref().token).await;
+        Ok(Response::new(encode::user(
+            user.map_err(|error| status(error, &context))?,
+        )))
+    }
+
+    async fn get_profile(
+        &self,
+        request: Request<pb::GetProfileRequest>,
+    ) -> Result<Response<pb::Profile>, Status> {
+        let context = RequestContext::of(&request);
+        let caller = self.callers.user(&request, &context).await?;
+        Ok(Response::new(encode::profile(caller.user)))
+    }
+
+    async fn update_profile(
+        &self,
+        request: Request<pb::UpdateProfileRequest>,
+    ) -> Result<Response<pb::Profile>, Status> {
+        let context = RequestContext::of(&request);
+        let told = |error| status(error, &context);
+        let caller = self.callers.user(&request, &context).await?;
+        let message = request.into_inner();
+        let source = message.profile.unwrap_or_default();
+        let (mut change, mut username) = (ProfileChange::default(), None);
+        let decoded = mask::read(message.update_mask, &READ_ONLY, |path| match path {
+            "username" => {
+                username = Some(Username::parse(&source.username).map_err(|not| not.to_string())?);
+                Ok(true)
+            }
+            _ => profile::Source::from(&source).set(path, &mut change),
+        });
+        let revision = decoded
+            .and_then(|()| mask::revision(&message.etag))
+            .map_err(told)?;
+        let user = self
+            .accounts
+            .update_profile(&caller, change, username, revision)
+            .await
+            .map_err(told)?;
+        Ok(Response::new(encode::profile(user)))
+    }
+
+    async fn change_password(
+        &self,
+        request: Request<pb::ChangePasswordRequest>,
+    ) -> Result<Response<pb::ChangePasswordResponse>, Status> {
+        let context = RequestContext::of(&request);
+        let caller = self.callers.user(&request, &context).await?;
+        let message = request.into_inner();
+        let current = Secret::new(message.current_password);
+        let (password, confirm) = (
+            Secret::new(message.password),
+            Secret::new(message.confirm_password),
+        );
+        let new = (&password, &confirm);
+        let changed = self
+            .accounts
+            .change_password(&caller.user, caller.session_id, &current, new, context.deadline)
+            .await;
+        changed.map_err(|error: Error| status(error, &context))?;
+        Ok(Response::new(pb::ChangePasswordResponse {}))
+    }
+}

@@ -1,0 +1,115 @@
+//! From the model to the messages of the contract.
+
+use chrono::{DateTime, Utc};
+use prost_types::Timestamp;
+use proto::auth::v1 as pb;
+
+use crate::{
+    domain::{session::Tokens, signing_key::PublicKey},
+    model::{profile::ColorMode, session::Session, user::User},
+};
+
+/// A point in time.
+pub(crate) fn timestamp(instant: DateTime<Utc>) -> Timestamp {
+    let nanos = i32::try_from(instant.timestamp_subsec_nanos()).unwrap_or(0);
+    Timestamp {
+        seconds: instant.timestamp(),
+        nanos,
+    }
+}
+
+/// A user as staff sees them.
+pub(crate) fn user(user: User) -> pb::User {
+    pb::User {
+        etag: user.etag(),
+        id: user.id.to_string(),
+        username: user.username,
+        first_name: user.profile.first_name,
+        last_name: user.profile.last_name,
+        bio: user.profile.bio,
+        user_greeting: user.profile.user_greeting,
+        color_mode: color_mode(user.profile.color_mode),
+        dashboard_first_date: user.profile.dashboard_first_date.map(|date| date.to_string()),
+        dashboard_second_date: user.profile.dashboard_second_date.map(|date| date.to_string()),
+        is_active: user.is_active,
+        is_staff: user.is_staff,
+        date_joined: Some(timestamp(user.date_joined)),
+        last_login: user.last_login.map(timestamp),
+    }
+}
+
+/// A user as they see themself.
+pub(crate) fn profile(user: User) -> pb::Profile {
+    pb::Profile {
+        etag: user.etag(),
+        id: user.id.to_string(),
+        username: user.username,
+        first_name: user.profile.first_name,
+        last_name: user.profile.last_name,
+        bio: user.profile.bio,
+        user_greeting: user.profile.user_greeting,
+        color_mode: color_mode(user.profile.color_mode),
+        dashboard_first_date: user.profile.dashboard_first_date.map(|date| date.to_string()),
+        dashboard_second_date: user.profile.dashboard_second_date.map(|date| date.to_string()),
+        is_active: user.is_active,
+        is_staff: user.is_staff,
+        date_joined: Some(timestamp(user.date_joined)),
+        last_login: user.last_login.map(timestamp),
+        pending_username: user.pending_username,
+        has_totp: false,
+    }
+}
+
+/// A user as other services see them.
+pub(crate) fn public_user(user: User) -> pb::PublicUser {
+    pb::PublicUser {
+        id: user.id.to_string(),
+        username: user.username,
+        first_name: user.profile.first_name,
+        last_name: user.profile.last_name,
+        is_active: user.is_active,
+        is_staff: user.is_staff,
+    }
+}
+
+/// What a session is used with.
+pub(crate) fn token_pair(tokens: Tokens) -> pb::TokenPair {
+    pb::TokenPair {
+        access: tokens.access.expose().clone(),
+        refresh: tokens.refresh.expose().clone(),
+        token_type: "Bearer".to_owned(),
+        expires_in: i32::try_from(tokens.expires_in.as_secs()).unwrap_or(i32::MAX),
+        user: Some(user(tokens.user)),
+    }
+}
+
+/// An open session; `current` is the one that asks.
+pub(crate) fn session(session: Session, current: uuid::Uuid) -> pb::Session {
+    pb::Session {
+        is_current: session.id == current,
+        id: session.id.to_string(),
+        user_agent: session.user_agent,
+        ip_address: session.ip_address,
+        created_at: Some(timestamp(session.created_at)),
+        last_used_at: Some(timestamp(session.last_used_at)),
+    }
+}
+
+/// A public key (RFC 8037).
+pub(crate) fn jwk(key: PublicKey) -> pb::Jwk {
+    pb::Jwk {
+        x: key.x(),
+        kid: key.kid,
+        kty: "OKP".to_owned(),
+        crv: "Ed25519".to_owned(),
+        r#use: "sig".to_owned(),
+        alg: "EdDSA".to_owned(),
+    }
+}
+
+fn color_mode(mode: ColorMode) -> i32 {
+    match mode {
+        ColorMode::Light => pb::ColorMode::Light.into(),
+        ColorMode::Dark => pb::ColorMode::Dark.into(),
+    }
+}

@@ -1,0 +1,220 @@
+//! The composition root: the whole service can be read in [`serve`].
+
+use std::{io, net::TcpListener};
+
+use chrono::TimeDelta;
+use proto::auth::v1::{
+    account_service_server::{AccountServiceServer, SERVICE_NAME as ACCOUNT_SERVICE},
+    session_service_server::{SERVICE_NAME as SESSION_SERVICE, SessionServiceServer},
+    token_service_server::{SERVICE_NAME as TOKEN_SERVICE, TokenServiceServer},
+    user_service_server::{SERVICE_NAME as USER_SERVICE, UserServiceServer},
+};
+use service_runtime::{
+    admin::{self, Readiness},
+    clock::Clock,
+    entropy::Entropy,
+    grpc::server::{LARGEST_MESSAGE, serve as serve_grpc, with_health_and_reflection},
+    lifecycle::Tasks,
+    mac::Mac,
+    page_token::PageTokens,
+};
+use tonic::service::Routes;
+
+use crate::{
+    config::Config,
+    domain::{
+        account::Accounts,
+        cleanup::Cleanup,
+        error::Error,
+        mail_token::MailTokens,
+        outbox::{Bell, Timing, Worker},
+        password_hash::{Cost, HashError},
+        password_pool::PasswordPool,
+        refresh_token::RefreshTokens,
+        session::Sessions,
+        signing_key::KeyRing,
+        user::Users,
+    },
+    grpc::{Callers, account::AccountApi, session::SessionApi, token::TokenApi, user::UserApi},
+    mail::{Mailer, message::Composer},
+    store::Store,
+};
+
+/// Why the service did not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be reached.
+    #[error("the database cannot be reached")]
+    Connect(#[source] sqlx::Error),
+    /// A migration failed.
+    #[error("the database cannot be migrated")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The password pool cannot be made.
+    #[error("the password pool cannot be made")]
+    Passwords(#[from] HashError),
+    /// The keys cannot be read, or the first staff user not be made.
+    #[error("the service cannot be set up")]
+    SetUp(#[from] Error),
+    /// The mail destination cannot be used.
+    #[error("mail cannot be sent: {0}")]
+    Mail(String),
+    /// The descriptor set is not one.
+    #[error("reflection cannot be served")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// A listener cannot be used.
+    #[error("a listener cannot be used")]
+    Listen(#[from] io::Error),
+    /// A task crashed, or did not end in time.
+    #[error("not everything ended well")]
+    Unfinished,
+}
+
+/// What there is to say about a service that has started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// Whether the first staff user was made just now.
+    pub staff_made: bool,
+}
+
+/// Opens the database and applies its migrations.
+///
+/// # Errors
+/// When it cannot be reached or migrated.
+pub async fn open_store(config: &Config) -> Result<Store, StartError> {
+    let store = Store::connect(&config.database_url)
+        .await
+        .map_err(StartError::Connect)?;
+    store.migrate().await?;
+    Ok(store)
+}
+
+/// Opens the signing keys.
+///
+/// # Errors
+/// When the database cannot serve, or holds a key that `SECRET_KEY` does not open.
+pub async fn open_keys(
+    config: &Config,
+    store: &Store,
+    clock: &Clock,
+    entropy: &Entropy,
+) -> Result<KeyRing, Error> {
+    let (secrets, issuer) = (&config.secret_keys, &config.base_url);
+    KeyRing::open(
+        store.clone(),
+        clock.clone(),
+        entropy,
+        secrets,
+        issuer,
+        config.access_lifetime,
+    )
+    .await
+}
+
+/// Starts the service on a bound listener. It runs until the tasks are asked to stop.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    admin_listener: Option<TcpListener>,
+    clock: Clock,
+    tasks: &Tasks,
+) -> Result<Started, StartError> {
+    let entropy = Entropy::default();
+    let mac = |purpose| Mac::derive(&config.secret_keys, purpose);
+    let store = open_store(&config).await?;
+    let keys = open_keys(&config, &store, &clock, &entropy).await?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let passwords = PasswordPool::start(cores, Cost::default(), entropy.clone())?;
+    let mail_tokens = MailTokens::new(mac("mail-token"));
+    let pages = PageTokens::new(mac("page-token"));
+    let bell = Bell::default();
+
+    let accounts = Accounts {
+        store: store.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        passwords: passwords.clone(),
+        policy: config.password_policy,
+        mail_tokens: mail_tokens.clone(),
+        link_lifetime: TimeDelta::from_std(config.link_lifetime).unwrap_or(TimeDelta::MAX),
+        disclose_existing: config.disclose_existing,
+        bell: bell.clone(),
+    };
+    let sessions = Sessions {
+        store: store.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        passwords,
+        refresh_tokens: RefreshTokens::new(mac("refresh-token")),
+        keys: keys.clone(),
+        pages: pages.clone(),
+        access_lifetime: config.access_lifetime,
+        refresh_lifetime: config.refresh_lifetime,
+    };
+    let users = Users {
+        store: store.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        pages,
+    };
+    let callers = Callers {
+        sessions: sessions.clone(),
+        service_tokens: config.service_tokens.clone(),
+    };
+    let cleanup = Cleanup {
+        store: store.clone(),
+        clock: clock.clone(),
+        unverified_retention: config.unverified_retention,
+    };
+    let outbox = Worker {
+        store: store.clone(),
+        tokens: mail_tokens,
+        composer: Composer::new(config.mail_from.clone(), &config.base_url),
+        mailer: Mailer::new(config.mail.clone()).map_err(StartError::Mail)?,
+        clock,
+        entropy,
+        timing: Timing::default(),
+    };
+    let staff_made = match &config.staff {
+        Some((username, password)) => accounts.ensure_staff(username, password).await?,
+        None => false,
+    };
+
+    let account = AccountApi {
+        accounts,
+        callers: callers.clone(),
+        fingerprints: mac("idempotency"),
+    };
+    let session = SessionApi {
+        sessions: sessions.clone(),
+        callers: callers.clone(),
+    };
+    let user = UserApi {
+        users: users.clone(),
+        callers: callers.clone(),
+    };
+    let token = TokenApi {
+        sessions,
+        users,
+        callers,
+    };
+    let routes = Routes::new(AccountServiceServer::new(account).max_decoding_message_size(LARGEST_MESSAGE))
+        .add_service(SessionServiceServer::new(session).max_decoding_message_size(LARGEST_MESSAGE))
+        .add_service(UserServiceServer::new(user).max_decoding_message_size(LARGEST_MESSAGE))
+        .add_service(TokenServiceServer::new(token).max_decoding_message_size(LARGEST_MESSAGE));
+    let names = [ACCOUNT_SERVICE, SESSION_SERVICE, USER_SERVICE, TOKEN_SERVICE];
+    let (routes, _health) = with_health_and_reflection(routes, proto::FILE_DESCRIPTOR_SET, &names).await?;
+    serve_grpc(listener, routes, tasks)?;
+
+    tasks.spawn("mail worker", outbox.run(bell, tasks.clone()));
+    tasks.spawn("clean-up", cleanup.run(tasks.clone()));
+    tasks.spawn("signing keys", keys.watch(tasks.clone()));
+    if let Some(listener) = admin_listener {
+        let readiness = Readiness::default();
+        readiness.set(true);
+        admin::serve(listener, readiness, tasks)?;
+    }
+    Ok(Started { staff_made })
+}

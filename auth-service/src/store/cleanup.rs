@@ -1,0 +1,80 @@
+//! Removing what has had its time, in small batches so that nobody waits long for a lock.
+
+use chrono::{DateTime, Utc};
+use service_runtime::{
+    database::{BeginWrite, idempotency::Idempotency},
+    on,
+};
+
+use crate::store::{Error, Store};
+
+impl Store {
+    /// Removes up to `limit` accounts that were registered before `before` and never verified; says how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn remove_unverified_users(&self, before: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
+        let done = on!(&self.database, |pool| {
+            // The condition stands twice: an address may be verified while this waits for its row.
+            sqlx::query(
+                "DELETE FROM users WHERE verified_at IS NULL AND id IN \
+                 (SELECT id FROM users WHERE verified_at IS NULL AND date_joined < $1 LIMIT $2)",
+            )
+            .bind(before)
+            .bind(limit)
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected())
+        });
+        Ok(done?)
+    }
+
+    /// Removes up to `limit` sessions that ran out before `before`; says how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn remove_old_sessions(&self, before: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
+        let done = on!(&self.database, |pool| {
+            sqlx::query(
+                "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2)",
+            )
+            .bind(before)
+            .bind(limit)
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected())
+        });
+        Ok(done?)
+    }
+
+    /// Removes up to `limit` mail tokens that ran out before `before`; says how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn remove_old_mail_tokens(&self, before: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
+        let done = on!(&self.database, |pool| {
+            sqlx::query(
+                "DELETE FROM mail_tokens WHERE id IN (SELECT id FROM mail_tokens WHERE expires_at < $1 LIMIT $2)",
+            )
+            .bind(before)
+            .bind(limit)
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected())
+        });
+        Ok(done?)
+    }
+
+    /// Removes up to `limit` answers kept for retries that have had their day; says how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_answers(&self, now: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
+        on!(&self.database, |pool| {
+            let mut tx = pool.begin_write().await?;
+            let forgotten = tx.forget_old(now, limit).await?;
+            tx.commit().await?;
+            Ok(forgotten)
+        })
+    }
+}

@@ -1,0 +1,399 @@
+//! Accounts: reading them, and changing one from the row as it is, under its lock.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use service_runtime::{
+    database::{BeginWrite, Database},
+    on,
+};
+use sqlx::{FromRow, Row};
+use uuid::Uuid;
+
+use crate::{
+    model::{
+        event::SecurityEvent,
+        mail::NewMail,
+        mail_token::NewMailToken,
+        profile::{ColorMode, Profile},
+        session::EndReason,
+        user::{User, UserOrder},
+    },
+    store::{Error, Store, event::Trail, mail_token::MailTokenTable, outbox::Outbox, session::SessionTable},
+};
+
+/// The columns of a [`User`], in a statement that names the table `users`.
+macro_rules! user_columns {
+    () => {
+        "users.id, users.username, users.first_name, users.last_name, users.bio, users.user_greeting, \
+         users.color_mode, users.dashboard_first_date, users.dashboard_second_date, users.is_active, \
+         users.is_staff, users.verified_at, users.pending_username, users.date_joined, users.last_login, \
+         users.revision"
+    };
+}
+pub(crate) use user_columns;
+
+/// A row with the columns of a user.
+pub(crate) struct UserRow(pub(crate) User);
+
+impl<'r, R: Row> FromRow<'r, R> for UserRow
+where
+    &'static str: sqlx::ColumnIndex<R>,
+    String: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+    bool: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+    i64: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+    Uuid: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+    DateTime<Utc>: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        let date = |column: &'static str| -> Result<Option<NaiveDate>, sqlx::Error> {
+            Ok(row
+                .try_get::<Option<String>, _>(column)?
+                .and_then(|text| text.parse().ok()))
+        };
+        Ok(Self(User {
+            id: row.try_get("id")?,
+            username: row.try_get("username")?,
+            profile: Profile {
+                first_name: row.try_get("first_name")?,
+                last_name: row.try_get("last_name")?,
+                bio: row.try_get("bio")?,
+                user_greeting: row.try_get("user_greeting")?,
+                color_mode: ColorMode::from_word(&row.try_get::<String, _>("color_mode")?),
+                dashboard_first_date: date("dashboard_first_date")?,
+                dashboard_second_date: date("dashboard_second_date")?,
+            },
+            is_active: row.try_get("is_active")?,
+            is_staff: row.try_get("is_staff")?,
+            verified_at: row.try_get("verified_at")?,
+            pending_username: row.try_get("pending_username")?,
+            date_joined: row.try_get("date_joined")?,
+            last_login: row.try_get("last_login")?,
+            revision: row.try_get("revision")?,
+        }))
+    }
+}
+
+/// What changing a user does besides.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Tokens whose links are in the mails.
+    pub tokens: Vec<NewMailToken>,
+    /// Mails to queue.
+    pub mails: Vec<NewMail>,
+    /// Whether to end the sessions, and why.
+    pub end_sessions: Option<EndReason>,
+    /// What to tell the trail.
+    pub events: Vec<SecurityEvent>,
+}
+
+/// Why a user was not changed.
+#[derive(Debug)]
+pub enum NotChanged<E> {
+    /// There is no such user.
+    NotFound,
+    /// The version named is not the current one.
+    OtherRevision,
+    /// No active staff user would be left.
+    LastStaffUser,
+    /// The rules say no.
+    Refused(E),
+    /// The database says no.
+    Store(Error),
+}
+
+impl<E> From<sqlx::Error> for NotChanged<E> {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Where a page of users begins.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct UserCursor {
+    /// The last user's date of registration.
+    pub date_joined: DateTime<Utc>,
+    /// The last user's folded address.
+    pub username_key: String,
+    /// The last user's id.
+    pub id: Uuid,
+}
+
+impl Store {
+    /// The user with this id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn user(&self, id: Uuid) -> Result<Option<User>, Error> {
+        let row: Result<Option<UserRow>, _> = on!(&self.database, |pool| {
+            sqlx::query_as(concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1"))
+                .bind(id)
+                .fetch_optional(pool)
+                .await
+        });
+        Ok(row?.map(|UserRow(user)| user))
+    }
+
+    /// The user with this folded address.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn user_by_username(&self, username_key: &str) -> Result<Option<User>, Error> {
+        let row: Result<Option<UserRow>, _> = on!(&self.database, |pool| {
+            sqlx::query_as(concat!(
+                "SELECT ",
+                user_columns!(),
+                " FROM users WHERE username_key = $1"
+            ))
+            .bind(username_key)
+            .fetch_optional(pool)
+            .await
+        });
+        Ok(row?.map(|UserRow(user)| user))
+    }
+
+    /// The user with this folded address, and the stored form of their password.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn credentials(&self, username_key: &str) -> Result<Option<(User, String)>, Error> {
+        on!(&self.database, |pool| {
+            let row = sqlx::query(concat!(
+                "SELECT ",
+                user_columns!(),
+                ", users.password_hash FROM users WHERE username_key = $1"
+            ))
+            .bind(username_key)
+            .fetch_optional(pool)
+            .await?;
+            let Some(row) = row else { return Ok(None) };
+            let UserRow(user) = UserRow::from_row(&row)?;
+            Ok(Some((user, row.try_get("password_hash")?)))
+        })
+    }
+
+    /// The stored form of a user's password.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn password_hash(&self, id: Uuid) -> Result<Option<String>, Error> {
+        let hash = on!(&self.database, |pool| {
+            sqlx::query_scalar("SELECT password_hash FROM users WHERE id = $1")
+                .bind(id)
+                .fetch_optional(pool)
+                .await
+        });
+        Ok(hash?)
+    }
+
+    /// Up to 500 users, in the order of their ids.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn users_by_id(&self, ids: &[Uuid]) -> Result<Vec<User>, Error> {
+        let rows: Result<Vec<UserRow>, _> = match &self.database {
+            Database::Postgres(pool) => {
+                sqlx::query_as(concat!(
+                    "SELECT ",
+                    user_columns!(),
+                    " FROM users WHERE id = ANY($1) ORDER BY id"
+                ))
+                .bind(ids.to_vec())
+                .fetch_all(pool)
+                .await
+            }
+            Database::Sqlite(pool) => {
+                // SQLite has no arrays; its JSON functions unpack one, as hex because ids are bytes there.
+                let hex: Vec<String> = ids
+                    .iter()
+                    .map(|id| id.simple().to_string().to_uppercase())
+                    .collect();
+                sqlx::query_as(concat!(
+                    "SELECT ",
+                    user_columns!(),
+                    " FROM users \
+                     WHERE hex(id) IN (SELECT value FROM json_each($1)) ORDER BY id"
+                ))
+                .bind(serde_json::to_string(&hex).unwrap_or_default())
+                .fetch_all(pool)
+                .await
+            }
+        };
+        Ok(rows?.into_iter().map(|UserRow(user)| user).collect())
+    }
+
+    /// Up to `limit` users whose address or names contain `search` (folded), from after `after`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list_users(
+        &self,
+        search: &str,
+        order: UserOrder,
+        after: Option<&UserCursor>,
+        limit: i64,
+    ) -> Result<Vec<User>, Error> {
+        macro_rules! list {
+            ($key:literal, $comparison:literal, $direction:literal, $cursor:expr) => {
+                on!(&self.database, |pool| {
+                    sqlx::query_as(concat!(
+                        "SELECT ",
+                        user_columns!(),
+                        " FROM users WHERE search_text LIKE $1 ESCAPE '\\' \
+                         AND ($2 IS NULL OR (",
+                        $key,
+                        ", id) ",
+                        $comparison,
+                        " ($2, $3)) \
+                         ORDER BY ",
+                        $key,
+                        $direction,
+                        ", id",
+                        $direction,
+                        " LIMIT $4"
+                    ))
+                    .bind(like(search))
+                    .bind(after.map($cursor))
+                    .bind(after.map(|after| after.id))
+                    .bind(limit)
+                    .fetch_all(pool)
+                    .await
+                })
+            };
+        }
+        let joined = |after: &UserCursor| after.date_joined;
+        let name = |after: &UserCursor| after.username_key.clone();
+        let rows: Result<Vec<UserRow>, sqlx::Error> = match order {
+            UserOrder::Joined => list!("date_joined", ">", "", joined),
+            UserOrder::JoinedDescending => list!("date_joined", "<", " DESC", joined),
+            UserOrder::Username => list!("username_key", ">", "", name),
+            UserOrder::UsernameDescending => list!("username_key", "<", " DESC", name),
+        };
+        Ok(rows?.into_iter().map(|UserRow(user)| user).collect())
+    }
+
+    /// Changes a user under the lock of its row: `change` gets the user as it is and says what it becomes.
+    /// Either all of the change and its effects happen, or nothing.
+    ///
+    /// # Errors
+    /// [`NotChanged`].
+    pub async fn change_user<E>(
+        &self,
+        id: Uuid,
+        revision: Option<i64>,
+        now: DateTime<Utc>,
+        change: impl FnOnce(&mut User) -> Result<Effects, E>,
+    ) -> Result<User, NotChanged<E>> {
+        on!(&self.database, |pool| {
+            let mut tx = pool.begin_write().await?;
+            // Adding to the revision takes the row's lock, so that what is read here stays true until the end.
+            let row: Option<UserRow> = sqlx::query_as(concat!(
+                "UPDATE users SET revision = revision + 1 WHERE id = $1 AND ($2 IS NULL OR revision = $2) RETURNING ",
+                user_columns!()
+            ))
+            .bind(id)
+            .bind(revision)
+            .fetch_optional(&mut *tx)
+            .await?;
+            let Some(UserRow(mut user)) = row else {
+                let exists: Option<i64> = sqlx::query_scalar("SELECT revision FROM users WHERE id = $1")
+                    .bind(id)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+                return Err(if exists.is_some() {
+                    NotChanged::OtherRevision
+                } else {
+                    NotChanged::NotFound
+                });
+            };
+            let could_administer = user.is_staff && user.is_active;
+            let effects = change(&mut user).map_err(NotChanged::Refused)?;
+            if could_administer && !(user.is_staff && user.is_active) {
+                // One at a time, or two could each count on the other.
+                sqlx::query("UPDATE guards SET revision = revision + 1 WHERE name = 'staff'")
+                    .execute(&mut *tx)
+                    .await?;
+                let others: Option<i64> = sqlx::query_scalar(
+                    "SELECT revision FROM users WHERE is_staff AND is_active AND id <> $1 LIMIT 1",
+                )
+                .bind(id)
+                .fetch_optional(&mut *tx)
+                .await?;
+                if others.is_none() {
+                    return Err(NotChanged::LastStaffUser);
+                }
+            }
+            sqlx::query(
+                "UPDATE users SET first_name = $2, last_name = $3, bio = $4, user_greeting = $5, color_mode = $6, \
+                 dashboard_first_date = $7, dashboard_second_date = $8, is_active = $9, is_staff = $10, \
+                 verified_at = $11, pending_username = $12, search_text = $13 WHERE id = $1",
+            )
+            .bind(id)
+            .bind(&user.profile.first_name)
+            .bind(&user.profile.last_name)
+            .bind(&user.profile.bio)
+            .bind(&user.profile.user_greeting)
+            .bind(user.profile.color_mode.as_str())
+            .bind(user.profile.dashboard_first_date.map(|date| date.to_string()))
+            .bind(user.profile.dashboard_second_date.map(|date| date.to_string()))
+            .bind(user.is_active)
+            .bind(user.is_staff)
+            .bind(user.verified_at)
+            .bind(&user.pending_username)
+            .bind(search_text(&user))
+            .execute(&mut *tx)
+            .await?;
+            for token in &effects.tokens {
+                tx.add_token(token).await?;
+            }
+            for mail in &effects.mails {
+                tx.enqueue(mail).await?;
+            }
+            if let Some(reason) = effects.end_sessions {
+                tx.end_sessions(id, None, reason, now).await?;
+            }
+            for event in &effects.events {
+                tx.tell(event).await?;
+            }
+            tx.commit().await?;
+            Ok(user)
+        })
+    }
+}
+
+/// What a search looks at: address and names, folded.
+pub(crate) fn search_text(user: &User) -> String {
+    fold(&format!(
+        "{} {} {}",
+        user.username, user.profile.first_name, user.profile.last_name
+    ))
+}
+
+/// Text folded for searching.
+pub(crate) fn fold(text: &str) -> String {
+    text.to_lowercase()
+}
+
+/// A pattern that finds the words of a search, in their order.
+fn like(search: &str) -> String {
+    let mut pattern = String::from("%");
+    for word in fold(search).split_whitespace() {
+        for letter in word.chars() {
+            if matches!(letter, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(letter);
+        }
+        pattern.push('%');
+    }
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn searches_are_taken_literally() {
+        assert_eq!(like(""), "%");
+        assert_eq!(like(" Ada  50%_\\ "), "%ada%50\\%\\_\\\\%");
+    }
+}
