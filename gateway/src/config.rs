@@ -1,0 +1,225 @@
+//! The gateway's settings, read and checked as a whole before anything is bound.
+
+mod hosts;
+mod origins;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use http::{HeaderValue, Uri};
+use service_runtime::{
+    duration,
+    secret::Secret,
+    settings::{self, Environment, Faults, Reader, Setting, Values, from_str, switch, text},
+};
+
+pub use self::{hosts::AllowedHosts, origins::Origins};
+
+/// Every setting of the gateway.
+pub const SETTINGS: &[Setting] = &[
+    settings::ENVIRONMENT,
+    Setting::new(
+        "GATEWAY_LISTEN",
+        "127.0.0.1:8080",
+        "Where the gateway listens; port 0 picks a free one",
+    ),
+    Setting::new(
+        "ADMIN_LISTEN",
+        "127.0.0.1:9090",
+        "Where operators ask for /livez and /readyz",
+    ),
+    Setting::new("AUTH_URL", "http://127.0.0.1:50051", "Where auth-service is"),
+    Setting::new("COURSE_URL", "http://127.0.0.1:50052", "Where course-service is"),
+    Setting::new(
+        "BASE_URL",
+        "http://127.0.0.1:8080",
+        "The address under which people reach the gateway",
+    ),
+    Setting::optional(
+        "ALLOWED_HOSTS",
+        "Host names the gateway answers to, comma-separated; .example.com stands for it and its subdomains, * for any [default: localhost,127.0.0.1,[::1] in development]",
+    ),
+    Setting::new(
+        "CORS_ORIGIN_ALLOW_ALL",
+        "false",
+        "Whether pages of every origin may call: true or false",
+    ),
+    Setting::new(
+        "CORS_ALLOWED_ORIGINS",
+        "http://localhost:3000",
+        "Origins whose pages may call, comma-separated",
+    ),
+    Setting::new(
+        "CORS_ALLOW_CREDENTIALS",
+        "false",
+        "Whether such pages may send credentials: true or false",
+    ),
+    Setting::optional(
+        "EMAIL_HOST",
+        "The SMTP server that auth-service sends by; without one, development shows mail at /dev/mail",
+    ),
+    Setting::new(
+        "SHUTDOWN_GRACE",
+        "30s",
+        "How long running requests may take to finish when told to stop",
+    ),
+    settings::SERVICE_TOKEN,
+    settings::DATA_DIR,
+    settings::ENABLE_LOGGING,
+    Setting::optional("RUST_LOG", "What to log, such as info or gateway=debug"),
+];
+
+/// The settings, parsed.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What kind of place the process runs in.
+    pub environment: Environment,
+    /// Whether to log.
+    pub logging: bool,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where operators ask.
+    pub admin_listen: SocketAddr,
+    /// Where auth-service is.
+    pub auth_url: String,
+    /// Where course-service is.
+    pub course_url: String,
+    /// The address under which people reach the gateway, without a slash at its end.
+    pub base_url: String,
+    /// The host names that are answered.
+    pub allowed_hosts: AllowedHosts,
+    /// The origins whose pages may call.
+    pub origins: Origins,
+    /// What shows the services that it is the gateway who calls.
+    pub service_token: Option<Secret<HeaderValue>>,
+    /// The folder of mails that development keeps instead of sending them.
+    pub mail_folder: Option<PathBuf>,
+    /// How long running requests may take to finish when told to stop.
+    pub shutdown_grace: Duration,
+}
+
+impl Config {
+    /// Reads and checks the settings.
+    ///
+    /// # Errors
+    /// [`Faults`], naming everything that is wrong.
+    pub fn from_values(values: &Values) -> Result<Self, Faults> {
+        let mut reader = Reader::new(values, SETTINGS);
+        let environment = reader.read("ENVIRONMENT", Environment::parse);
+        let config = Self::read(&mut reader, environment.unwrap_or(Environment::Development));
+        reader.finish(config)
+    }
+
+    fn read(reader: &mut Reader<'_>, environment: Environment) -> Option<Self> {
+        // Every setting is read before the first `?`, so that every fault is named.
+        let logging = reader.read("ENABLE_LOGGING", switch);
+        let listen = reader.read("GATEWAY_LISTEN", from_str);
+        let admin_listen = reader.read("ADMIN_LISTEN", from_str);
+        let auth_url = reader.read("AUTH_URL", url);
+        let course_url = reader.read("COURSE_URL", url);
+        let base_url = reader.read("BASE_URL", url);
+        let allowed_hosts = hosts::read(reader, environment);
+        let origins = origins::read(reader);
+        let service_token = service_token(reader, environment);
+        let email_host = reader.read_optional("EMAIL_HOST", text);
+        let data_dir = reader.read("DATA_DIR", text);
+        let shutdown_grace = reader.read("SHUTDOWN_GRACE", duration::parse);
+
+        let mail_is_kept = environment == Environment::Development && email_host?.is_none();
+        let mail_folder = PathBuf::from(data_dir?).join("mail");
+        Some(Self {
+            environment,
+            logging: logging?,
+            listen: listen?,
+            admin_listen: admin_listen?,
+            auth_url: auth_url?,
+            course_url: course_url?,
+            base_url: base_url?,
+            allowed_hosts: allowed_hosts?,
+            origins: origins?,
+            service_token: service_token?,
+            mail_folder: mail_is_kept.then_some(mail_folder),
+            shutdown_grace: shutdown_grace?,
+        })
+    }
+}
+
+/// Reads `http://host:port` or `https://…`, and drops a slash at the end.
+fn url(text: &str) -> Result<String, String> {
+    let bare = text.trim_end_matches('/');
+    let sound = bare.parse::<Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    });
+    sound
+        .then(|| bare.to_owned())
+        .ok_or_else(|| format!("{text:?} is not an address such as http://127.0.0.1:8080"))
+}
+
+/// The first token is the one to show; a second one is for those who check it.
+fn service_token(reader: &mut Reader<'_>, environment: Environment) -> Option<Option<Secret<HeaderValue>>> {
+    let token = reader.read_optional("SERVICE_TOKEN", |text| {
+        let first = text.split(',').next().unwrap_or_default().trim();
+        if first.len() < 32 {
+            return Err("a token needs at least 32 characters".to_owned());
+        }
+        let mut value =
+            HeaderValue::from_str(first).map_err(|_| "only visible ASCII can be sent".to_owned())?;
+        value.set_sensitive(true);
+        Ok(Secret::new(value))
+    })?;
+    if token.is_none() && environment == Environment::Production {
+        reader.fault("SERVICE_TOKEN", "must be set in production");
+        return None;
+    }
+    Some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(values: Values) -> String {
+        Config::from_values(&values).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn development_needs_no_settings() {
+        let config = Config::from_values(&Values::default()).unwrap();
+        assert_eq!(config.listen.port(), 8080);
+        assert!(config.allowed_hosts.allow("localhost:8080"));
+        assert_eq!(config.mail_folder, Some(PathBuf::from("./data/mail")));
+    }
+
+    #[test]
+    fn production_refuses_insecure_defaults_all_at_once() {
+        let faults = faults(Values::default().with("ENVIRONMENT", "production"));
+        assert!(faults.contains("ALLOWED_HOSTS"), "{faults}");
+        assert!(faults.contains("SERVICE_TOKEN"), "{faults}");
+    }
+
+    #[test]
+    fn mail_is_shown_only_where_it_is_kept() {
+        let sent = Values::default().with("EMAIL_HOST", "smtp.example.com");
+        assert_eq!(Config::from_values(&sent).unwrap().mail_folder, None);
+        let production = Values::default()
+            .with("ENVIRONMENT", "production")
+            .with("ALLOWED_HOSTS", "example.com")
+            .with("SERVICE_TOKEN", "t".repeat(32));
+        assert_eq!(Config::from_values(&production).unwrap().mail_folder, None);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        for (name, value) in [
+            ("AUTH_URL", "127.0.0.1:50051"),
+            ("COURSE_URL", "ftp://127.0.0.1"),
+            ("GATEWAY_LISTEN", "8080"),
+            ("SERVICE_TOKEN", "short"),
+            ("CORS_ALLOWED_ORIGINS", "localhost"),
+            ("ENVIRONMENT", "staging"),
+            ("SHUTDOWN_GRACE", "soon"),
+        ] {
+            let faults = faults(Values::default().with(name, value));
+            assert!(faults.contains(name), "{faults}");
+        }
+    }
+}

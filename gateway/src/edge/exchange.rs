@@ -1,0 +1,21 @@
+//! What the edge knows of a request before anyone reads it.
+
+use std::net::IpAddr;
+
+use http::HeaderValue;
+
+/// Left as an extension of every request; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// Names the request in every log line and problem, across services.
+    pub request_id: HeaderValue,
+    /// The network address the connection comes from.
+    pub client_address: HeaderValue,
+}
+
+/// An address as header value.
+pub fn address_value(address: IpAddr) -> HeaderValue {
+    // An IPv4 client of a dual-stack listener is the same client.
+    let text = address.to_canonical().to_string();
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+}

@@ -1,0 +1,244 @@
+//! The one table from gRPC statuses to problems.
+//!
+//! Text of a status reaches the caller only when our own services wrote it (it has their `ErrorInfo`) and
+//! its code is one that speaks to callers; anything else gets a fixed sentence, because libraries and
+//! proxies put hosts and causes into theirs.
+
+use std::time::Duration;
+
+use http::{HeaderValue, StatusCode, header};
+use service_runtime::grpc::refusal::{DOMAIN, FieldError};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use super::{Problem, TOO_LATE};
+
+/// The problem that a status is. `etag_sent`: whether the request named a version, which is what tells a
+/// lost race from a version that no longer matches.
+pub fn from_status(status: &Status, etag_sent: bool) -> Problem {
+    let details = status.get_error_details();
+    let own = details.error_info().filter(|info| info.domain == DOMAIN);
+    let row = row(status, own.map(|info| info.reason.as_str()), etag_sent);
+    let mut problem = Problem::new(row.status, row.code, row.reason, row.sentence);
+    if row.speaks_to_callers
+        && let Some(own) = own
+    {
+        problem.reason = own.reason.clone().into();
+        problem.detail = status.message().to_owned().into();
+        problem.errors = fields(&details);
+        if let Some(first) = problem.errors.first() {
+            problem.detail = first.message.clone().into();
+        }
+    }
+    match problem.status {
+        StatusCode::UNAUTHORIZED => {
+            let challenge = match &*problem.reason {
+                "TOKEN_INVALID" => "Bearer realm=\"onlineedu\", error=\"invalid_token\"",
+                _ => "Bearer realm=\"onlineedu\"",
+            };
+            problem.with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            let wait = details.retry_info().and_then(|info| info.retry_delay);
+            problem.with_header(header::RETRY_AFTER, whole_seconds(wait))
+        }
+        _ => problem,
+    }
+}
+
+struct Row {
+    status: StatusCode,
+    code: Code,
+    reason: &'static str,
+    sentence: &'static str,
+    speaks_to_callers: bool,
+}
+
+fn row(status: &Status, reason: Option<&str>, etag_sent: bool) -> Row {
+    let to_callers = |http, reason, sentence| Row {
+        status: http,
+        code: status.code(),
+        reason,
+        sentence,
+        speaks_to_callers: true,
+    };
+    let fixed = |http, code, reason, sentence| Row {
+        status: http,
+        code,
+        reason,
+        sentence,
+        speaks_to_callers: false,
+    };
+    match (status.code(), reason) {
+        (_, Some("ETAG_REQUIRED")) => to_callers(
+            StatusCode::PRECONDITION_REQUIRED,
+            "ETAG_REQUIRED",
+            "The version must be named by If-Match.",
+        ),
+        (_, Some("IDEMPOTENCY_KEY_REUSED")) => to_callers(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "IDEMPOTENCY_KEY_REUSED",
+            "This key was used with other input.",
+        ),
+        (Code::InvalidArgument, _) => to_callers(
+            StatusCode::BAD_REQUEST,
+            "INVALID_ARGUMENT",
+            "The request is not valid.",
+        ),
+        (Code::FailedPrecondition, _) => to_callers(
+            StatusCode::BAD_REQUEST,
+            "FAILED_PRECONDITION",
+            "The present state does not allow this.",
+        ),
+        // Without a reason of ours this is the client library: a message above its size limit.
+        (Code::OutOfRange, Some(_)) => to_callers(
+            StatusCode::BAD_REQUEST,
+            "OUT_OF_RANGE",
+            "A value is out of range.",
+        ),
+        (Code::Unauthenticated, _) => to_callers(
+            StatusCode::UNAUTHORIZED,
+            "UNAUTHENTICATED",
+            "Authentication is required.",
+        ),
+        (Code::PermissionDenied, _) => {
+            to_callers(StatusCode::FORBIDDEN, "PERMISSION_DENIED", "This is not allowed.")
+        }
+        (Code::NotFound, _) => to_callers(StatusCode::NOT_FOUND, "NOT_FOUND", "Not found."),
+        (Code::AlreadyExists, _) => {
+            to_callers(StatusCode::CONFLICT, "ALREADY_EXISTS", "This exists already.")
+        }
+        (Code::Aborted, _) if etag_sent => to_callers(
+            StatusCode::PRECONDITION_FAILED,
+            "ETAG_MISMATCH",
+            "It was changed in the meantime.",
+        ),
+        (Code::Aborted, _) => to_callers(
+            StatusCode::CONFLICT,
+            "ABORTED",
+            "It was changed at the same time; try again.",
+        ),
+        (Code::ResourceExhausted, _) => to_callers(
+            StatusCode::TOO_MANY_REQUESTS,
+            "RESOURCE_EXHAUSTED",
+            "Too many requests; try again later.",
+        ),
+        (Code::Unavailable, _) => to_callers(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "UNAVAILABLE",
+            "The service is not available; try again later.",
+        ),
+        (Code::DeadlineExceeded, _) => timed_out(),
+        // The client library reports its own timeout as cancelled; a cancellation by the service means
+        // that it is going away.
+        (Code::Cancelled, None) if status.message() == tonic::TimeoutExpired(()).to_string() => timed_out(),
+        (Code::Cancelled, _) => fixed(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::Unavailable,
+            "UNAVAILABLE",
+            "The service is not available; try again later.",
+        ),
+        (Code::Unimplemented, _) => fixed(
+            StatusCode::NOT_IMPLEMENTED,
+            Code::Unimplemented,
+            "UNIMPLEMENTED",
+            "This is not available yet.",
+        ),
+        (Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss | Code::OutOfRange, _) => {
+            fixed(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, "INTERNAL", "")
+        }
+    }
+}
+
+fn timed_out() -> Row {
+    Row {
+        status: StatusCode::GATEWAY_TIMEOUT,
+        code: Code::DeadlineExceeded,
+        reason: "DEADLINE_EXCEEDED",
+        sentence: TOO_LATE,
+        speaks_to_callers: false,
+    }
+}
+
+fn fields(details: &ErrorDetails) -> Vec<FieldError> {
+    let violations = details.bad_request().map(|bad| bad.field_violations.as_slice());
+    let violations = violations.unwrap_or_default().iter();
+    violations
+        .map(|one| FieldError::new(&one.field, &one.description))
+        .collect()
+}
+
+/// `Retry-After` in whole seconds, at least one.
+fn whole_seconds(wait: Option<Duration>) -> HeaderValue {
+    let millis = wait.map_or(1_000, |wait| wait.as_millis());
+    let seconds = u64::try_from(millis.div_ceil(1_000)).unwrap_or(u64::MAX).max(1);
+    HeaderValue::from(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use service_runtime::grpc::refusal::Refusal;
+
+    use super::*;
+
+    fn ours(code: Code, reason: &'static str) -> Status {
+        Refusal::new(code, reason, "A sentence for people.").into()
+    }
+
+    #[test]
+    fn every_code_has_its_http_status() {
+        for (code, http) in [
+            (Code::InvalidArgument, 400),
+            (Code::FailedPrecondition, 400),
+            (Code::OutOfRange, 400),
+            (Code::Unauthenticated, 401),
+            (Code::PermissionDenied, 403),
+            (Code::NotFound, 404),
+            (Code::AlreadyExists, 409),
+            (Code::Aborted, 409),
+            (Code::ResourceExhausted, 429),
+            (Code::Internal, 500),
+            (Code::Unknown, 500),
+            (Code::DataLoss, 500),
+            (Code::Unimplemented, 501),
+            (Code::Unavailable, 503),
+            (Code::Cancelled, 503),
+            (Code::DeadlineExceeded, 504),
+        ] {
+            let problem = from_status(&ours(code, "REASON"), false);
+            assert_eq!(problem.status.as_u16(), http, "{code:?}");
+            let told = problem.detail == "A sentence for people." && problem.reason == "REASON";
+            let speaks = http < 500 || code == Code::Unavailable;
+            assert_eq!(told, speaks, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn some_reasons_have_a_status_of_their_own() {
+        let http = |code, reason, etag| from_status(&ours(code, reason), etag).status.as_u16();
+        assert_eq!(http(Code::FailedPrecondition, "ETAG_REQUIRED", false), 428);
+        assert_eq!(http(Code::InvalidArgument, "IDEMPOTENCY_KEY_REUSED", false), 422);
+        assert_eq!(http(Code::Aborted, "ETAG_MISMATCH", true), 412);
+    }
+
+    #[test]
+    fn foreign_text_is_not_passed_on() {
+        for code in (1..=16).map(Code::from_i32) {
+            let problem = from_status(&Status::new(code, "tcp connect error: 10.0.0.1:50051"), false);
+            assert!(!problem.detail.contains("10.0.0.1"), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_of_the_client_library_is_a_timeout() {
+        let status = Status::cancelled(tonic::TimeoutExpired(()).to_string());
+        assert_eq!(from_status(&status, false).status.as_u16(), 504);
+    }
+
+    #[test]
+    fn retry_after_is_rounded_up_and_never_zero() {
+        assert_eq!(whole_seconds(None), "1");
+        assert_eq!(whole_seconds(Some(Duration::ZERO)), "1");
+        assert_eq!(whole_seconds(Some(Duration::from_millis(2_001))), "3");
+    }
+}

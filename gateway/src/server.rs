@@ -1,0 +1,64 @@
+//! The composition root: one thread per listener, each with its own runtime, router and upstream channels,
+//! so that a request never leaves the thread that accepted it.
+
+mod accept;
+mod connection;
+
+use std::{io, net::TcpListener, panic::resume_unwind, sync::Arc, thread};
+
+use axum::Router;
+use service_runtime::{grpc::channel, lifecycle::Tasks};
+use tokio::{runtime, task};
+
+use crate::{
+    config::Config,
+    edge::Edge,
+    problem::Problem,
+    transcode::{self, Upstreams},
+};
+
+/// Serves on every listener until the tasks are asked to stop, then finishes the requests that run.
+/// `service_runtime::listen::bind_many` makes listeners that share one port.
+///
+/// # Errors
+/// When a thread cannot be started.
+pub fn serve(config: &Config, listeners: Vec<TcpListener>, tasks: &Tasks) -> io::Result<()> {
+    for listener in listeners {
+        let (config, stop) = (config.clone(), tasks.clone());
+        let thread = thread::Builder::new()
+            .name("gateway".to_owned())
+            .spawn(move || run(&config, listener, &stop))?;
+        tasks.spawn("gateway thread", async move {
+            let joined = task::spawn_blocking(move || thread.join()).await;
+            match joined {
+                Ok(Ok(Ok(()))) | Err(_) => {}
+                Ok(Ok(Err(error))) => resume_unwind(Box::new(error.to_string())),
+                Ok(Err(panic)) => resume_unwind(panic),
+            }
+        });
+    }
+    Ok(())
+}
+
+fn run(config: &Config, listener: TcpListener, stop: &Tasks) -> io::Result<()> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let edge = Arc::new(Edge::new(config, router(config)?));
+        accept::until_stopped(listener, &edge, stop, config.shutdown_grace).await;
+        Ok(())
+    })
+}
+
+/// Everything the gateway serves. Its channels belong to the runtime it is made on.
+fn router(config: &Config) -> io::Result<Router> {
+    let upstreams = Upstreams {
+        auth: channel::lazy(&config.auth_url).map_err(io::Error::other)?,
+        course: channel::lazy(&config.course_url).map_err(io::Error::other)?,
+        service_token: config.service_token.as_ref().map(|token| token.expose().clone()),
+    };
+    let api = transcode::router(&upstreams);
+    Ok(api
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || Problem::wrong_method()))
+}

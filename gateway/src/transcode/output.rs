@@ -1,0 +1,74 @@
+//! The typed answer as JSON, with the headers that belong to it.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, Method, StatusCode, header, request::Parts};
+use proto::rest::Texts;
+use serde::Serialize;
+
+use super::{Endpoint, conditional, path};
+use crate::problem::Problem;
+
+/// Writes the answer of a route.
+///
+/// # Errors
+/// 500 when the message has no JSON, which is a bug of the service.
+pub fn write<T: Serialize + Texts>(
+    endpoint: &Endpoint,
+    parts: &Parts,
+    message: &T,
+) -> Result<Response, Problem> {
+    let etag = message.text("etag").filter(|etag| !etag.is_empty());
+    let reads = parts.method == Method::GET || parts.method == Method::HEAD;
+    let mut response = match etag {
+        Some(etag) if reads && conditional::is_known(&parts.headers, etag) => {
+            StatusCode::NOT_MODIFIED.into_response()
+        }
+        _ => whole(endpoint, message)?,
+    };
+    let headers = response.headers_mut();
+    if let Some(etag) = etag.and_then(conditional::quoted) {
+        headers.insert(header::ETAG, etag);
+    }
+    if let Some(place) = place(endpoint, parts, message) {
+        headers.insert(header::LOCATION, place);
+    }
+    // What is one person's, or changes something, is kept nowhere; the rest is asked for again each time.
+    let private = parts.headers.contains_key(header::AUTHORIZATION) || endpoint.route.path.contains("/auth/");
+    let caching = match reads && !private {
+        true => "no-cache",
+        false => "no-store",
+    };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+    Ok(response)
+}
+
+fn whole<T: Serialize>(endpoint: &Endpoint, message: &T) -> Result<Response, Problem> {
+    let mut json = Vec::with_capacity(1024);
+    serde_json::to_writer(&mut json, message).map_err(|error| {
+        tracing::error!(rpc = endpoint.route.rpc, %error, "an answer has no JSON");
+        Problem::internal()
+    })?;
+    let mut response = match &*json {
+        // A message without fields has nothing to say.
+        b"{}" => Response::default(),
+        _ => {
+            let mut response = Response::new(Body::from(json));
+            let media_type = HeaderValue::from_static("application/json");
+            response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+            response
+        }
+    };
+    *response.status_mut() = StatusCode::from_u16(endpoint.route.success).unwrap_or_default();
+    Ok(response)
+}
+
+/// Where a new resource can be read.
+fn place<T: Texts>(endpoint: &Endpoint, parts: &Parts, message: &T) -> Option<HeaderValue> {
+    let name = message
+        .text(endpoint.addressed_by?)
+        .filter(|name| !name.is_empty())?;
+    HeaderValue::from_str(&format!("{}/{}", parts.uri.path(), path::encode(name))).ok()
+}
