@@ -1,3 +1,7 @@
 //! What an internal service uses to know its caller.
+//!
+//! - [`access_token`]: verifies a token strictly, which says who it was made for
+//! - [`authorize`]: asks auth-service, whose answer says what they may do now
 
 pub mod access_token;
+pub mod authorize;

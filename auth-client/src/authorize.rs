@@ -1,0 +1,276 @@
+//! Asks auth-service who a caller is and what they may do now. An answer that cannot be had is an error of its
+//! own: nobody is let in by default, and nobody is turned into a stranger.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use proto::auth::v1::{
+    AuthorizeRequest, AuthorizeResponse, BatchGetUsersRequest, PublicUser as PublicUserMessage,
+    token_service_client::TokenServiceClient,
+};
+use service_runtime::{
+    grpc::context::{RequestContext, SERVICE_TOKEN},
+    secret::Secret,
+};
+use tonic::{
+    Code, Status,
+    metadata::{Ascii, MetadataValue, errors::InvalidMetadataValue},
+    transport::Channel,
+};
+use uuid::Uuid;
+
+/// How long an answer is waited for at most, whatever is left of the caller's deadline.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Who a caller is and what they may do now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The user's id.
+    pub user_id: Uuid,
+    /// The user's address.
+    pub username: String,
+    /// Whether the account administers the site.
+    pub is_staff: bool,
+    /// The session the token belongs to.
+    pub session_id: Uuid,
+    /// When the person last proved who they are.
+    pub auth_time: DateTime<Utc>,
+    /// How they proved it, as RFC 8176 method names.
+    pub factors: Vec<String>,
+}
+
+/// What services may know of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUser {
+    /// The user's id.
+    pub id: Uuid,
+    /// The user's address.
+    pub username: String,
+    /// Given name.
+    pub first_name: String,
+    /// Family name.
+    pub last_name: String,
+    /// Whether the account is active.
+    pub is_active: bool,
+    /// Whether the account administers the site.
+    pub is_staff: bool,
+}
+
+/// Why auth-service gave no answer to go by.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// The access token is not valid, or its session or account has ended.
+    #[error("the access token is not valid")]
+    InvalidToken,
+    /// It cannot be reached, is too busy or too slow; trying again later may help.
+    #[error("auth-service does not answer")]
+    Unavailable(#[source] Status),
+    /// It does not know our service token; an operator has to help.
+    #[error("auth-service refused our service token")]
+    Misconfigured(#[source] Status),
+    /// It answered with something that is no answer; a bug on either side.
+    #[error("auth-service failed")]
+    Failed(#[source] Status),
+}
+
+/// A client of auth-service. Cheap to clone; clones share one connection.
+#[derive(Debug, Clone)]
+pub struct AuthClient {
+    tokens: TokenServiceClient<Channel>,
+    service_token: MetadataValue<Ascii>,
+}
+
+impl AuthClient {
+    /// A client that shows this service token.
+    ///
+    /// # Errors
+    /// When the token has characters that metadata cannot carry.
+    pub fn new(channel: Channel, service_token: &Secret<String>) -> Result<Self, InvalidMetadataValue> {
+        let mut service_token: MetadataValue<Ascii> = service_token.expose().parse()?;
+        service_token.set_sensitive(true);
+        Ok(Self {
+            tokens: TokenServiceClient::new(channel),
+            service_token,
+        })
+    }
+
+    /// Whose access token this is and what they may do now.
+    ///
+    /// # Errors
+    /// [`AuthError`].
+    pub async fn authorize(&self, context: &RequestContext, access_token: &str) -> Result<Caller, AuthError> {
+        let message = AuthorizeRequest {
+            access_token: access_token.to_owned(),
+        };
+        let answer = self
+            .ask(
+                context,
+                || message.clone(),
+                async |mut client, request| client.authorize(request).await,
+            )
+            .await?;
+        caller(answer)
+    }
+
+    /// The users of these ids, at most 500; ids that are nobody's are left out.
+    ///
+    /// # Errors
+    /// [`AuthError`], except [`AuthError::InvalidToken`].
+    pub async fn users(&self, context: &RequestContext, ids: &[Uuid]) -> Result<Vec<PublicUser>, AuthError> {
+        let message = BatchGetUsersRequest {
+            user_ids: ids.iter().map(Uuid::to_string).collect(),
+        };
+        let answer = self
+            .ask(
+                context,
+                || message.clone(),
+                async |mut client, request| client.batch_get_users(request).await,
+            )
+            .await
+            .map_err(|error| match error {
+                AuthError::InvalidToken => AuthError::Failed(unexpected("no token was sent")),
+                other => other,
+            })?;
+        answer.users.into_iter().map(user).collect()
+    }
+
+    /// Sends a question, and once more if the connection turned out to be gone: both questions only read.
+    async fn ask<Q, A>(
+        &self,
+        context: &RequestContext,
+        question: impl Fn() -> Q,
+        send: impl AsyncFn(TokenServiceClient<Channel>, tonic::Request<Q>) -> Result<tonic::Response<A>, Status>,
+    ) -> Result<A, AuthError> {
+        let attempt = async || {
+            let mut request = context.onward(question());
+            request.set_timeout(context.time_left().min(PATIENCE));
+            request
+                .metadata_mut()
+                .insert(SERVICE_TOKEN, self.service_token.clone());
+            send(self.tokens.clone(), request).await
+        };
+        let answer = match attempt().await {
+            Err(status) if status.code() == Code::Unavailable => attempt().await,
+            answer => answer,
+        };
+        answer
+            .map(tonic::Response::into_inner)
+            .map_err(|status| refused(status, &context.request_id))
+    }
+}
+
+/// What a refusal of auth-service means to those who asked.
+fn refused(status: Status, request_id: &str) -> AuthError {
+    match status.code() {
+        Code::Unauthenticated => AuthError::InvalidToken,
+        // A client whose own clock ran out says so as CANCELLED.
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::ResourceExhausted => {
+            AuthError::Unavailable(status)
+        }
+        Code::PermissionDenied => {
+            tracing::error!(
+                request_id,
+                "auth-service refused our SERVICE_TOKEN: the two must be the same"
+            );
+            AuthError::Misconfigured(status)
+        }
+        _ => {
+            tracing::error!(request_id, code = ?status.code(), message = status.message(), "auth-service failed");
+            AuthError::Failed(status)
+        }
+    }
+}
+
+fn caller(answer: AuthorizeResponse) -> Result<Caller, AuthError> {
+    if !answer.is_active {
+        return Err(AuthError::InvalidToken);
+    }
+    let auth_time = answer
+        .auth_time
+        .and_then(|time| DateTime::from_timestamp(time.seconds, u32::try_from(time.nanos).ok()?))
+        .ok_or_else(|| AuthError::Failed(unexpected("no auth_time")))?;
+    Ok(Caller {
+        user_id: id(&answer.user_id)?,
+        username: answer.username,
+        is_staff: answer.is_staff,
+        session_id: id(&answer.session_id)?,
+        auth_time,
+        factors: answer.factors,
+    })
+}
+
+fn user(user: PublicUserMessage) -> Result<PublicUser, AuthError> {
+    Ok(PublicUser {
+        id: id(&user.id)?,
+        username: user.username,
+        first_name: user.first_name,
+        last_name: user.last_name,
+        is_active: user.is_active,
+        is_staff: user.is_staff,
+    })
+}
+
+fn id(text: &str) -> Result<Uuid, AuthError> {
+    text.parse()
+        .map_err(|_| AuthError::Failed(unexpected("an id that is no UUID")))
+}
+
+fn unexpected(what: &str) -> Status {
+    Status::internal(format!("auth-service answered with {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meaning(code: Code) -> AuthError {
+        refused(Status::new(code, "because"), "test")
+    }
+
+    #[test]
+    fn only_unauthenticated_is_about_the_token() {
+        assert!(matches!(meaning(Code::Unauthenticated), AuthError::InvalidToken));
+        assert!(matches!(
+            meaning(Code::PermissionDenied),
+            AuthError::Misconfigured(_)
+        ));
+        for code in [
+            Code::Unavailable,
+            Code::DeadlineExceeded,
+            Code::Cancelled,
+            Code::ResourceExhausted,
+        ] {
+            assert!(matches!(meaning(code), AuthError::Unavailable(_)), "{code:?}");
+        }
+        for code in [
+            Code::Internal,
+            Code::Unknown,
+            Code::Unimplemented,
+            Code::InvalidArgument,
+        ] {
+            assert!(matches!(meaning(code), AuthError::Failed(_)), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_an_active_account_lets_nobody_in() {
+        let answer = AuthorizeResponse {
+            user_id: Uuid::nil().to_string(),
+            session_id: Uuid::nil().to_string(),
+            auth_time: Some(Default::default()),
+            is_staff: true,
+            ..AuthorizeResponse::default()
+        };
+        assert!(matches!(caller(answer.clone()), Err(AuthError::InvalidToken)));
+        let active = AuthorizeResponse {
+            is_active: true,
+            ..answer
+        };
+        assert!(caller(active.clone()).is_ok());
+        let nobody = AuthorizeResponse {
+            user_id: String::new(),
+            ..active
+        };
+        assert!(matches!(caller(nobody), Err(AuthError::Failed(_))));
+    }
+}

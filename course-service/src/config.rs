@@ -1,0 +1,237 @@
+//! The settings of the service, read and checked as a whole before anything is bound.
+
+use std::{net::SocketAddr, time::Duration};
+
+use service_runtime::{
+    duration,
+    secret::Secret,
+    settings::{
+        self, DATA_DIR, ENABLE_LOGGING, ENVIRONMENT, Environment, Faults, Reader, SERVICE_TOKEN, Setting,
+        Values,
+    },
+};
+
+use crate::model::currency::Currency;
+
+/// Every setting of the service.
+pub const SETTINGS: &[Setting] = &[
+    Setting::new(
+        "COURSE_LISTEN",
+        "127.0.0.1:50052",
+        "Address of the gRPC listener; port 0 takes a free one",
+    ),
+    Setting::new(
+        "ADMIN_LISTEN",
+        "127.0.0.1:9092",
+        "Address of the operator's listener: /livez and /readyz",
+    ),
+    Setting::new("AUTH_URL", "http://127.0.0.1:50051", "Where auth-service is"),
+    SERVICE_TOKEN,
+    Setting::secret(
+        "DATABASE_URL",
+        "postgres://… of a server that services share, each in its own schema; a SQLite file under DATA_DIR if not set",
+    ),
+    Setting::secret(
+        "COURSE_DATABASE_URL",
+        "postgres://… or sqlite:<file> for this service alone; wins over DATABASE_URL",
+    ),
+    Setting::new(
+        "DEFAULT_CURRENCY",
+        "USD",
+        "Currency of the prices of new courses (ISO 4217)",
+    ),
+    Setting::new(
+        "SHUTDOWN_GRACE",
+        "30s",
+        "How long running requests may take to finish once the process is told to stop",
+    ),
+    DATA_DIR,
+    ENVIRONMENT,
+    ENABLE_LOGGING,
+];
+
+/// The shortest service token, in characters.
+const SHORTEST_TOKEN: usize = 32;
+
+/// Settings that can be used.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where gRPC is served.
+    pub listen: SocketAddr,
+    /// Where operators are served.
+    pub admin_listen: SocketAddr,
+    /// Where auth-service is: `http://host:port`.
+    pub auth_url: String,
+    /// What services show each other: one, or two while it is being changed. The first one is shown.
+    pub service_tokens: Vec<Secret<String>>,
+    /// Where courses are kept: `postgres://…` or `sqlite:<file>`.
+    pub database_url: Secret<String>,
+    /// The currency of new courses.
+    pub default_currency: Currency,
+    /// How long running requests may take to finish.
+    pub shutdown_grace: Duration,
+    /// What kind of place this is.
+    pub environment: Environment,
+    /// Whether to log.
+    pub enable_logging: bool,
+}
+
+impl Config {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// [`Faults`]: everything that is wrong with them.
+    pub fn from_values(values: &Values) -> Result<Self, Faults> {
+        let mut reader = Reader::new(values, SETTINGS);
+        let listen = reader.read("COURSE_LISTEN", settings::from_str);
+        let admin_listen = reader.read("ADMIN_LISTEN", settings::from_str);
+        let auth_url = reader.read("AUTH_URL", url);
+        let service_tokens = reader.read("SERVICE_TOKEN", tokens);
+        let database_url = database_url(&mut reader);
+        let default_currency = reader.read("DEFAULT_CURRENCY", Currency::parse);
+        let shutdown_grace = reader.read("SHUTDOWN_GRACE", duration::parse);
+        let environment = reader.read("ENVIRONMENT", Environment::parse);
+        let enable_logging = reader.read("ENABLE_LOGGING", settings::switch);
+        let built = (|| {
+            Some(Self {
+                listen: listen?,
+                admin_listen: admin_listen?,
+                auth_url: auth_url?,
+                service_tokens: service_tokens?,
+                database_url: database_url?,
+                default_currency: default_currency?,
+                shutdown_grace: shutdown_grace?,
+                environment: environment?,
+                enable_logging: enable_logging?,
+            })
+        })();
+        reader.finish(built)
+    }
+}
+
+fn url(text: &str) -> Result<String, String> {
+    let scheme = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"));
+    match scheme {
+        Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(text.to_owned()),
+        _ => Err(format!(
+            "{text:?} is not an address such as http://127.0.0.1:50051"
+        )),
+    }
+}
+
+fn tokens(text: &str) -> Result<Vec<Secret<String>>, String> {
+    let tokens = settings::list(text)?;
+    let usable =
+        |token: &String| token.len() >= SHORTEST_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic());
+    if (1..=2).contains(&tokens.len()) && tokens.iter().all(usable) {
+        Ok(tokens.into_iter().map(Secret::new).collect())
+    } else {
+        // The value is secret, so the sentence does not repeat it.
+        Err("must be one token of at least 32 visible ASCII characters, or two, comma-separated".to_owned())
+    }
+}
+
+fn database_url(reader: &mut Reader<'_>) -> Option<Secret<String>> {
+    let own = reader.read_optional("COURSE_DATABASE_URL", |text| match text {
+        _ if is_postgres(text) || text.starts_with("sqlite:") => Ok(text.to_owned()),
+        _ => Err("must begin with postgres:// or sqlite:".to_owned()),
+    });
+    let shared = reader.read_optional("DATABASE_URL", |text| {
+        if is_postgres(text) {
+            Ok(text.to_owned())
+        } else {
+            Err("must begin with postgres://; a SQLite file is one service's: COURSE_DATABASE_URL".to_owned())
+        }
+    });
+    let data_dir = reader.read("DATA_DIR", settings::text);
+    let embedded = format!("sqlite:{}/course.db", in_url(&data_dir?));
+    Some(Secret::new(own?.or(shared?).unwrap_or(embedded)))
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
+/// A folder as it stands in a URL.
+fn in_url(folder: &str) -> String {
+    folder.replace('%', "%25").replace('?', "%3F").replace('#', "%23")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+    fn values() -> Values {
+        Values::default().with("SERVICE_TOKEN", TOKEN)
+    }
+
+    fn faults(values: Values) -> String {
+        Config::from_values(&values).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_service_token_is_all_that_has_to_be_given() {
+        let config = Config::from_values(&values()).unwrap();
+        assert_eq!(config.listen.port(), 50052);
+        assert_eq!(config.database_url.expose(), "sqlite:./data/course.db");
+        assert_eq!(config.default_currency.as_str(), "USD");
+        assert!(faults(Values::default()).contains("SERVICE_TOKEN must be set"));
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once_and_no_secret_is_shown() {
+        let bad = Values::default()
+            .with("SERVICE_TOKEN", "hunter2")
+            .with("COURSE_LISTEN", "here")
+            .with("AUTH_URL", "auth:50051")
+            .with("DATABASE_URL", "mysql://user:hunter3@db")
+            .with("DEFAULT_CURRENCY", "usd")
+            .with("SHUTDOWN_GRACE", "30");
+        let said = faults(bad);
+        for name in [
+            "SERVICE_TOKEN",
+            "COURSE_LISTEN",
+            "AUTH_URL",
+            "DATABASE_URL",
+            "DEFAULT_CURRENCY",
+            "SHUTDOWN_GRACE",
+        ] {
+            assert!(said.contains(&format!("- {name}")), "{name}: {said}");
+        }
+        assert!(!said.contains("hunter"), "{said}");
+    }
+
+    #[test]
+    fn two_service_tokens_may_be_given_while_one_is_changed() {
+        let both = values().with("SERVICE_TOKEN", format!("{TOKEN}, {TOKEN}2"));
+        assert_eq!(Config::from_values(&both).unwrap().service_tokens.len(), 2);
+        let three = values().with("SERVICE_TOKEN", format!("{TOKEN},{TOKEN},{TOKEN}"));
+        assert!(Config::from_values(&three).is_err());
+    }
+
+    #[test]
+    fn the_own_database_wins_and_a_sqlite_file_is_not_shared() {
+        let shared = values().with("DATABASE_URL", "postgres://db/edu");
+        let read = |values: Values| {
+            Config::from_values(&values)
+                .unwrap()
+                .database_url
+                .expose()
+                .clone()
+        };
+        assert_eq!(read(shared.clone()), "postgres://db/edu");
+        assert_eq!(
+            read(shared.with("COURSE_DATABASE_URL", "sqlite:own.db")),
+            "sqlite:own.db"
+        );
+        assert!(faults(values().with("DATABASE_URL", "sqlite:both.db")).contains("DATABASE_URL"));
+        assert_eq!(
+            read(values().with("DATA_DIR", "/a?b%c")),
+            "sqlite:/a%3Fb%25c/course.db"
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! One course: read, created, updated.
+
+use super::{
+    Call, Courses, Error,
+    draft::{Draft, NewCourse},
+    patch::{Edit, Patch},
+};
+use crate::{
+    model::{
+        course::Course,
+        instructor::{Instructor, Person},
+        slug::Slug,
+        state::State,
+    },
+    store::{Changed, Created},
+};
+
+impl Courses {
+    /// The course of this slug.
+    ///
+    /// # Errors
+    /// [`Error::CourseNotFound`], [`Error::SlugChanged`]; [`Error::BadToken`] for a token that is not valid.
+    pub async fn get(&self, call: &Call, slug: &str) -> Result<Course, Error> {
+        let viewer = self.viewer(call).await?;
+        self.visible(&viewer, slug).await
+    }
+
+    /// Creates a course as a draft with the caller as its first instructor. The same `request_id` and input
+    /// answer the same again.
+    ///
+    /// # Errors
+    /// [`Error::NoToken`], [`Error::StaffRequired`], [`Error::Fields`], [`Error::TitleTaken`],
+    /// [`Error::KeyReused`].
+    pub async fn create(&self, call: &Call, typed: NewCourse, request_id: String) -> Result<Course, Error> {
+        let caller = self.caller(call).await?;
+        if !caller.is_staff {
+            return Err(Error::StaffRequired);
+        }
+        let once = self.once("CreateCourse", &caller, request_id, &typed);
+        let (draft, once) = match (Draft::parse(typed), once) {
+            (Ok(draft), Ok(once)) => (draft, once),
+            (draft, once) => {
+                let mut faults = draft.err().unwrap_or_default();
+                faults.extend(once.err());
+                return Err(Error::Fields(faults));
+            }
+        };
+        // Asked before anything is written; the token says who it is, not what they are called.
+        let names = self.auth.users(&call.context, &[caller.user_id]).await?;
+        let person = names
+            .into_iter()
+            .next()
+            .map(Person::from)
+            .ok_or(Error::BadToken)?;
+        let now = self.clock.now();
+        let course = Course {
+            id: self.entropy.new_id(now)?,
+            slug: Slug::from_title(&draft.title),
+            title: draft.title,
+            subtitle: draft.subtitle,
+            description: draft.description,
+            price: draft.price,
+            currency: self.currency.clone(),
+            state: State::Draft,
+            instructors: vec![Instructor { person, position: 1 }],
+            created_at: now,
+            updated_at: now,
+            revision: 1,
+        };
+        match self.store.create(course, once.as_ref(), now).await? {
+            Created::Done(course) => Ok(course),
+            Created::TitleTaken => Err(Error::TitleTaken),
+            Created::KeyReused => Err(Error::KeyReused),
+        }
+    }
+
+    /// Changes the fields that were mentioned; with an `etag`, only if the course is still that version.
+    ///
+    /// # Errors
+    /// [`Error::NoToken`], [`Error::CourseNotFound`], [`Error::SlugChanged`], [`Error::InstructorRequired`],
+    /// [`Error::Fields`], [`Error::EtagMismatch`], [`Error::TitleTaken`], [`Error::SlugTaken`].
+    pub async fn update(&self, call: &Call, slug: &str, edit: Edit, etag: &str) -> Result<Course, Error> {
+        let (course, caller) = self.taught(call, slug, Error::InstructorRequired).await?;
+        let patch = Patch::parse(edit, &course).map_err(Error::Fields)?;
+        let rule = |course: &mut Course| {
+            // Once more, of the course as it is now that nobody else can change it.
+            if course.instructor(caller.user_id).is_none() {
+                return Err(Error::InstructorRequired);
+            }
+            if !etag.is_empty() && etag != course.etag() {
+                return Err(Error::EtagMismatch);
+            }
+            patch.apply(course).map_err(Error::Fields)
+        };
+        settled(self.store.change(course.id, None, self.clock.now(), rule).await?)
+    }
+}
+
+/// The changed course, or why it was not changed.
+pub(super) fn settled(changed: Changed<Error>) -> Result<Course, Error> {
+    match changed {
+        Changed::Done(course) => Ok(course),
+        Changed::Absent => Err(Error::CourseNotFound),
+        Changed::Refused(error) => Err(error),
+        Changed::TitleTaken => Err(Error::TitleTaken),
+        Changed::SlugTaken => Err(Error::SlugTaken),
+        Changed::KeyReused => Err(Error::KeyReused),
+    }
+}

@@ -1,0 +1,83 @@
+//! Everything that can keep a call from doing what was asked, in words of the domain.
+
+use auth_client::authorize::AuthError;
+use service_runtime::entropy::NoEntropy;
+
+use crate::{
+    model::{fault::Fault, slug::Slug},
+    store,
+};
+
+/// Why a call was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It needs a caller who is known.
+    #[error("no access token")]
+    NoToken,
+    /// The access token is not valid.
+    #[error("a bad access token")]
+    BadToken,
+    /// There is no such course, or none that this caller may see.
+    #[error("no such course")]
+    CourseNotFound,
+    /// The course has another slug now.
+    #[error("the course is called {0} now")]
+    SlugChanged(Slug),
+    /// The user does not teach the course.
+    #[error("no such instructor")]
+    InstructorNotFound,
+    /// Only staff may create courses.
+    #[error("not staff")]
+    StaffRequired,
+    /// Only an instructor may update a course.
+    #[error("not an instructor")]
+    InstructorRequired,
+    /// Only an instructor may change who teaches a course.
+    #[error("not an instructor, and instructors are to change")]
+    InstructorRequiredForInstructors,
+    /// Who is to teach is not active staff.
+    #[error("the new instructor is not staff")]
+    InstructorNotStaff,
+    /// Some fields of the input cannot be used.
+    #[error("{} bad fields", .0.len())]
+    Fields(Vec<Fault>),
+    /// Another course has the title.
+    #[error("the title is taken")]
+    TitleTaken,
+    /// Another course has or had the slug.
+    #[error("the slug is taken")]
+    SlugTaken,
+    /// The course is no longer the version that was named.
+    #[error("the etag does not match")]
+    EtagMismatch,
+    /// Somebody else changed the same thing at the same time.
+    #[error("lost against another change")]
+    LostRace,
+    /// The last instructor stays.
+    #[error("the last instructor")]
+    LastInstructor,
+    /// The course has as many instructors as a course can have.
+    #[error("too many instructors")]
+    TooManyInstructors,
+    /// The idempotency key was used with other input.
+    #[error("the idempotency key was used with other input")]
+    KeyReused,
+    /// Whoever knows the rights cannot be asked now.
+    #[error("auth-service cannot be asked")]
+    AuthUnavailable(#[source] AuthError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// Chance.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+}
+
+impl From<AuthError> for Error {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::InvalidToken => Self::BadToken,
+            other => Self::AuthUnavailable(other),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Who teaches a course: the first instructor first, never nobody, only staff.
+
+use service_runtime::page_token::page_size;
+use uuid::Uuid;
+
+use super::{Call, Courses, Error, course::settled};
+use crate::model::{
+    course::Course,
+    fault::{Fault, noted},
+    instructor::{Instructor, Person},
+};
+
+/// One page of instructors.
+#[derive(Debug, Clone)]
+pub struct InstructorsPage {
+    /// The instructors of this page.
+    pub instructors: Vec<Instructor>,
+    /// The token of the next page; empty on the last.
+    pub next_page_token: String,
+}
+
+impl Courses {
+    /// A page of the instructors of a course.
+    ///
+    /// # Errors
+    /// [`Error::CourseNotFound`], [`Error::SlugChanged`], [`Error::Fields`]; [`Error::BadToken`] for a token
+    /// that is not valid.
+    pub async fn instructors(
+        &self,
+        call: &Call,
+        slug: &str,
+        size: i32,
+        page_token: &str,
+    ) -> Result<InstructorsPage, Error> {
+        let course = self.get(call, slug).await?;
+        let scope = ("instructors", course.id);
+        let mut faults = Vec::new();
+        let size = noted(&mut faults, "page_size", page_size(size));
+        let after = noted(
+            &mut faults,
+            "page_token",
+            self.page_tokens.decode::<i64>(&scope, page_token),
+        );
+        let (Some(size), Some(after)) = (size, after) else {
+            return Err(Error::Fields(faults));
+        };
+        let size = usize::try_from(size).unwrap_or(0);
+        let after = after.unwrap_or(0);
+        let mut rest = course
+            .instructors
+            .into_iter()
+            .filter(|instructor| instructor.position > after);
+        let instructors: Vec<Instructor> = rest.by_ref().take(size).collect();
+        let next_page_token = match (rest.next(), instructors.last()) {
+            (Some(_), Some(last)) => self.page_tokens.encode(&scope, &last.position),
+            _ => String::new(),
+        };
+        Ok(InstructorsPage {
+            instructors,
+            next_page_token,
+        })
+    }
+
+    /// Makes a user an instructor; one who is there already stays as they are. The same `request_id` and
+    /// input answer the same again.
+    ///
+    /// # Errors
+    /// [`Error::NoToken`], [`Error::CourseNotFound`], [`Error::SlugChanged`],
+    /// [`Error::InstructorRequiredForInstructors`], [`Error::Fields`], [`Error::InstructorNotStaff`],
+    /// [`Error::TooManyInstructors`], [`Error::KeyReused`].
+    pub async fn add_instructor(
+        &self,
+        call: &Call,
+        slug: &str,
+        user_id: &str,
+        request_id: String,
+    ) -> Result<Instructor, Error> {
+        let refusal = Error::InstructorRequiredForInstructors;
+        let (course, caller) = self.taught(call, slug, refusal).await?;
+        let mut faults = Vec::new();
+        let user = noted(&mut faults, "user_id", read_user_id(user_id));
+        let once = self.once("AddInstructor", &caller, request_id, &(course.id, user));
+        let (Some(user_id), Ok(once)) = (user, &once) else {
+            faults.extend(once.err());
+            return Err(Error::Fields(faults));
+        };
+        let person = match course.instructor(user_id) {
+            Some(there) => there.person.clone(),
+            None => self.future_instructor(call, user_id).await?,
+        };
+        let rule = |course: &mut Course| {
+            if course.instructor(caller.user_id).is_none() {
+                return Err(Error::InstructorRequiredForInstructors);
+            }
+            if course.instructor(user_id).is_some() {
+                return Ok(());
+            }
+            if course.instructors.len() >= Course::MOST_INSTRUCTORS {
+                return Err(Error::TooManyInstructors);
+            }
+            course.add_instructor(person);
+            Ok(())
+        };
+        let changed = self
+            .store
+            .change(course.id, once.as_ref(), self.clock.now(), rule)
+            .await?;
+        let course = settled(changed)?;
+        course.instructor(user_id).cloned().ok_or(Error::LostRace)
+    }
+
+    /// Ends that a user is an instructor.
+    ///
+    /// # Errors
+    /// [`Error::NoToken`], [`Error::CourseNotFound`], [`Error::SlugChanged`],
+    /// [`Error::InstructorRequiredForInstructors`], [`Error::InstructorNotFound`], [`Error::LastInstructor`].
+    pub async fn remove_instructor(&self, call: &Call, slug: &str, user_id: &str) -> Result<(), Error> {
+        let refusal = Error::InstructorRequiredForInstructors;
+        let (course, caller) = self.taught(call, slug, refusal).await?;
+        let user_id = read_user_id(user_id).map_err(|_| Error::InstructorNotFound)?;
+        let rule = |course: &mut Course| {
+            if course.instructor(caller.user_id).is_none() {
+                return Err(Error::InstructorRequiredForInstructors);
+            }
+            if course.instructor(user_id).is_none() {
+                return Err(Error::InstructorNotFound);
+            }
+            if course.instructors.len() == 1 {
+                return Err(Error::LastInstructor);
+            }
+            course
+                .instructors
+                .retain(|instructor| instructor.person.id != user_id);
+            Ok(())
+        };
+        settled(self.store.change(course.id, None, self.clock.now(), rule).await?).map(|_| ())
+    }
+
+    /// The names of a user who may teach.
+    async fn future_instructor(&self, call: &Call, user_id: Uuid) -> Result<Person, Error> {
+        let found = self.auth.users(&call.context, &[user_id]).await?;
+        match found.into_iter().find(|user| user.id == user_id) {
+            None => Err(Error::Fields(vec![Fault::new(
+                "user_id",
+                "There is no such user",
+            )])),
+            Some(user) if user.is_active && user.is_staff => Ok(user.into()),
+            Some(_) => Err(Error::InstructorNotStaff),
+        }
+    }
+}
+
+/// A user's id in the form that the contract has: hyphenated, without braces or prefixes.
+fn read_user_id(text: &str) -> Result<Uuid, &'static str> {
+    if text.is_empty() {
+        return Err("The user id is required");
+    }
+    let hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
+    Uuid::try_parse(text)
+        .ok()
+        .filter(|_| hyphenated)
+        .ok_or("The user id must be a UUID")
+}

@@ -1,0 +1,42 @@
+//! The rules: who may do what with a course, and what comes of it. No transport, no SQL.
+
+mod course;
+pub mod draft;
+mod error;
+mod instructor;
+mod listing;
+pub mod names;
+mod once;
+pub mod patch;
+pub mod pricing;
+pub mod retention;
+mod viewer;
+
+use auth_client::authorize::AuthClient;
+use service_runtime::{clock::Clock, entropy::Entropy, mac::Mac, page_token::PageTokens};
+
+use crate::{model::currency::Currency, store::Store};
+
+pub use error::Error;
+pub use instructor::InstructorsPage;
+pub use listing::{CoursesPage, Query};
+pub use viewer::{Call, Viewer};
+
+/// Everything that can be done with courses. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Courses {
+    /// Where courses are kept.
+    pub store: Store,
+    /// Who knows the callers and the instructors.
+    pub auth: AuthClient,
+    /// When it is.
+    pub clock: Clock,
+    /// Where ids come from.
+    pub entropy: Entropy,
+    /// What makes and reads page tokens.
+    pub page_tokens: PageTokens,
+    /// What hashes the input of calls that are to act once.
+    pub fingerprints: Mac,
+    /// The currency of new courses.
+    pub currency: Currency,
+}

@@ -1,0 +1,87 @@
+//! Who calls, and what they see. Rights come from auth-service on every call, never from the token; a caller
+//! whose rights cannot be learned is refused, not treated as somebody with fewer.
+
+use auth_client::authorize::Caller;
+use service_runtime::grpc::context::RequestContext;
+
+use super::{Courses, Error};
+use crate::model::{course::Course, slug::Slug, state::State};
+
+/// A call, as far as it is the same for every method.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Its id, deadline and trace.
+    pub context: RequestContext,
+    /// The access token, if one was sent.
+    pub token: Option<String>,
+}
+
+/// Who looks at courses.
+#[derive(Debug, Clone)]
+pub enum Viewer {
+    /// Nobody in particular.
+    Anonymous,
+    /// Somebody known.
+    User(Caller),
+}
+
+impl Viewer {
+    /// Whether they administer the site.
+    pub const fn is_staff(&self) -> bool {
+        matches!(self, Self::User(caller) if caller.is_staff)
+    }
+
+    /// Whether they may know that the course is there.
+    pub fn sees(&self, course: &Course) -> bool {
+        self.is_staff() || course.state == State::Published
+    }
+}
+
+impl Courses {
+    /// Who calls. Without a token nobody is asked.
+    pub(super) async fn viewer(&self, call: &Call) -> Result<Viewer, Error> {
+        match &call.token {
+            None => Ok(Viewer::Anonymous),
+            Some(token) => Ok(Viewer::User(self.auth.authorize(&call.context, token).await?)),
+        }
+    }
+
+    /// Who calls, when it has to be somebody.
+    pub(super) async fn caller(&self, call: &Call) -> Result<Caller, Error> {
+        match self.viewer(call).await? {
+            Viewer::User(caller) => Ok(caller),
+            Viewer::Anonymous => Err(Error::NoToken),
+        }
+    }
+
+    /// The course of this slug, if the viewer may see it.
+    pub(super) async fn visible(&self, viewer: &Viewer, slug: &str) -> Result<Course, Error> {
+        let slug = Slug::parse(slug).map_err(|_| Error::CourseNotFound)?;
+        let found = self.store.course(&slug).await?;
+        let course = found
+            .filter(|course| viewer.sees(course))
+            .ok_or(Error::CourseNotFound)?;
+        if course.slug == slug {
+            Ok(course)
+        } else {
+            Err(Error::SlugChanged(course.slug))
+        }
+    }
+
+    /// The course of this slug and its instructor who calls; `refusal` if they are none or no longer staff.
+    pub(super) async fn taught(
+        &self,
+        call: &Call,
+        slug: &str,
+        refusal: Error,
+    ) -> Result<(Course, Caller), Error> {
+        let viewer = Viewer::User(self.caller(call).await?);
+        let course = self.visible(&viewer, slug).await?;
+        match viewer {
+            Viewer::User(caller) if caller.is_staff && course.instructor(caller.user_id).is_some() => {
+                Ok((course, caller))
+            }
+            _ => Err(refusal),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The one table that says what an error of the domain is on the wire.
+
+use std::time::Duration;
+
+use service_runtime::grpc::{
+    context::{bad_token, no_token},
+    refusal::{FieldError, Refusal, internal},
+};
+use tonic::{Code, Status};
+
+use crate::{domain::Error, model::fault::Fault, store};
+
+/// When trying again may help, if something we stand on is down.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The status of an error.
+pub(super) fn status(error: Error, request_id: &str) -> Status {
+    let refusal = match error {
+        Error::NoToken => return no_token(),
+        Error::BadToken => return bad_token(),
+        Error::CourseNotFound => not_found("COURSE_NOT_FOUND", "There is no such course."),
+        Error::SlugChanged(slug) => not_found("SLUG_CHANGED", "The course has another slug now.")
+            .with("canonical_slug", slug.as_str()),
+        Error::InstructorNotFound => {
+            not_found("INSTRUCTOR_NOT_FOUND", "The user does not teach this course.")
+        }
+        Error::StaffRequired => denied(
+            "STAFF_REQUIRED",
+            "Must be logged in as administrator to create a course",
+        ),
+        Error::InstructorRequired => denied(
+            "INSTRUCTOR_REQUIRED",
+            "Only an instructor of a course can update a course",
+        ),
+        Error::InstructorRequiredForInstructors => denied(
+            "INSTRUCTOR_REQUIRED",
+            "Only an instructor of a course can change its instructors",
+        ),
+        Error::InstructorNotStaff => denied("INSTRUCTOR_NOT_STAFF", "Instructors have to be administrators"),
+        Error::Fields(faults) => {
+            Refusal::fields("INVALID_FIELDS", faults.into_iter().map(field_error).collect())
+        }
+        Error::TitleTaken => taken("TITLE_TAKEN", "title", "A course with this title already exists"),
+        Error::SlugTaken => taken("SLUG_TAKEN", "slug", "A course with this slug already exists"),
+        Error::EtagMismatch => Refusal::new(
+            Code::Aborted,
+            "ETAG_MISMATCH",
+            "The course has been changed since; read it again.",
+        ),
+        Error::LostRace => Refusal::new(
+            Code::Aborted,
+            "LOST_RACE",
+            "Somebody else changed the course at the same time; try again.",
+        ),
+        Error::LastInstructor => Refusal::new(
+            Code::FailedPrecondition,
+            "LAST_INSTRUCTOR",
+            "The last instructor of a course cannot be removed.",
+        ),
+        Error::TooManyInstructors => Refusal::new(
+            Code::FailedPrecondition,
+            "TOO_MANY_INSTRUCTORS",
+            "A course has at most 100 instructors.",
+        ),
+        Error::KeyReused => Refusal::new(
+            Code::InvalidArgument,
+            "IDEMPOTENCY_KEY_REUSED",
+            "This idempotency key was used with other input.",
+        ),
+        // Logged where it was noticed if an operator can do something about it.
+        Error::AuthUnavailable(_) => unavailable("AUTH_UNAVAILABLE"),
+        Error::Store(store::Error::Unavailable(cause)) => {
+            tracing::warn!(request_id, error = %cause, "the database cannot serve");
+            unavailable("DATABASE_UNAVAILABLE")
+        }
+        Error::Store(bug) => return internal(&bug, request_id),
+        Error::Entropy(bug) => return internal(&bug, request_id),
+    };
+    refusal.into()
+}
+
+fn not_found(reason: &'static str, message: &str) -> Refusal {
+    Refusal::new(Code::NotFound, reason, message)
+}
+
+fn denied(reason: &'static str, message: &str) -> Refusal {
+    Refusal::new(Code::PermissionDenied, reason, message)
+}
+
+fn taken(reason: &'static str, field: &str, message: &str) -> Refusal {
+    Refusal::new(Code::AlreadyExists, reason, message).about(vec![FieldError::new(field, message)])
+}
+
+fn unavailable(reason: &'static str) -> Refusal {
+    Refusal::new(
+        Code::Unavailable,
+        reason,
+        "The service cannot answer right now; try again in a moment.",
+    )
+    .retry_after(RETRY_AFTER)
+}
+
+fn field_error(fault: Fault) -> FieldError {
+    FieldError::new(fault.field, fault.message)
+}

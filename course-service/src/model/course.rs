@@ -1,0 +1,69 @@
+//! A course with its instructors: what changes together, under one revision.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    currency::Currency,
+    description::Description,
+    instructor::{Instructor, Person},
+    price::Price,
+    slug::Slug,
+    state::State,
+    subtitle::Subtitle,
+    title::Title,
+};
+
+/// A course.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Course {
+    /// UUIDv7.
+    pub id: Uuid,
+    /// Unique without case.
+    pub title: Title,
+    /// More words below the title.
+    pub subtitle: Option<Subtitle>,
+    /// Its name in addresses.
+    pub slug: Slug,
+    /// Markdown.
+    pub description: Description,
+    /// What it costs; zero is free.
+    pub price: Price,
+    /// In what it costs that.
+    pub currency: Currency,
+    /// Where it is in its life.
+    pub state: State,
+    /// Who teaches it, the first one first; never empty.
+    pub instructors: Vec<Instructor>,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// How often its representation was written; every change adds one.
+    pub revision: i64,
+}
+
+impl Course {
+    /// The most instructors a course has; they are part of every representation of it.
+    pub const MOST_INSTRUCTORS: usize = 100;
+
+    /// The version of this representation. The time is in it so that a database brought back from a backup
+    /// does not give an old version's tag to a new one.
+    pub fn etag(&self) -> String {
+        format!("{:x}-{:x}", self.revision, self.updated_at.timestamp_micros())
+    }
+
+    /// Its instructor with this id.
+    pub fn instructor(&self, user_id: Uuid) -> Option<&Instructor> {
+        self.instructors
+            .iter()
+            .find(|instructor| instructor.person.id == user_id)
+    }
+
+    /// Puts a person after the other instructors.
+    pub fn add_instructor(&mut self, person: Person) {
+        let position = self.instructors.last().map_or(1, |last| last.position + 1);
+        self.instructors.push(Instructor { person, position });
+    }
+}

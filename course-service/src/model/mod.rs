@@ -1,0 +1,15 @@
+//! The vocabulary: parsed types without I/O. What is of one of these types is valid; nothing checks it again.
+
+pub mod course;
+pub mod currency;
+pub mod description;
+pub mod fault;
+pub mod instructor;
+pub mod listing;
+pub mod price;
+pub mod search;
+pub mod slug;
+pub mod state;
+pub mod subtitle;
+mod text;
+pub mod title;

@@ -1,0 +1,156 @@
+//! Who teaches what, and the names of those who teach.
+
+use service_runtime::on;
+use sqlx::{FromRow, PgConnection, SqliteConnection};
+use uuid::Uuid;
+
+use super::{Error, Store};
+use crate::model::{
+    course::Course,
+    instructor::{Instructor, Person},
+};
+
+/// What a transaction offers for keeping the index of instructors true to the courses.
+pub(super) trait Teaching {
+    /// Brings the index from what a course was to what it is.
+    fn index_instructors(
+        &mut self,
+        before: &[Instructor],
+        now: &Course,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+}
+
+macro_rules! teaching_for {
+    ($connection:ty) => {
+        impl Teaching for $connection {
+            async fn index_instructors(
+                &mut self,
+                before: &[Instructor],
+                now: &Course,
+            ) -> Result<(), sqlx::Error> {
+                let is_new = |id| !before.iter().any(|old| old.person.id == id);
+                for person in now.instructors.iter().map(|new| &new.person) {
+                    if !is_new(person.id) {
+                        continue;
+                    }
+                    // Names that are there stay: while they differ, the other courses still have them, and
+                    // that is how the difference is found.
+                    sqlx::query(
+                        "INSERT INTO instructors (user_id, username, first_name, last_name) \
+                         VALUES ($1, $2, $3, $4) ON CONFLICT (user_id) DO NOTHING",
+                    )
+                    .bind(person.id)
+                    .bind(&person.username)
+                    .bind(&person.first_name)
+                    .bind(&person.last_name)
+                    .execute(&mut *self)
+                    .await?;
+                    sqlx::query("INSERT INTO course_instructors (user_id, course_id) VALUES ($1, $2)")
+                        .bind(person.id)
+                        .bind(now.id)
+                        .execute(&mut *self)
+                        .await?;
+                }
+                for old in before
+                    .iter()
+                    .filter(|old| now.instructor(old.person.id).is_none())
+                {
+                    sqlx::query("DELETE FROM course_instructors WHERE user_id = $1 AND course_id = $2")
+                        .bind(old.person.id)
+                        .bind(now.id)
+                        .execute(&mut *self)
+                        .await?;
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+teaching_for!(PgConnection);
+teaching_for!(SqliteConnection);
+
+#[derive(FromRow)]
+struct PersonRow {
+    user_id: Uuid,
+    username: String,
+    first_name: String,
+    last_name: String,
+}
+
+impl Store {
+    /// The names of up to `limit` people who teach, in the order of their ids, after `after`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn people(&self, after: Option<Uuid>, limit: i64) -> Result<Vec<Person>, Error> {
+        let rows: Vec<PersonRow> = on!(&self.database, |pool| sqlx::query_as(
+            "SELECT user_id, username, first_name, last_name FROM instructors \
+             WHERE user_id > $1 ORDER BY user_id LIMIT $2",
+        )
+        .bind(after.unwrap_or(Uuid::nil()))
+        .bind(limit)
+        .fetch_all(pool)
+        .await)?;
+        let person = |row: PersonRow| Person {
+            id: row.user_id,
+            username: row.username,
+            first_name: row.first_name,
+            last_name: row.last_name,
+        };
+        Ok(rows.into_iter().map(person).collect())
+    }
+
+    /// Keeps a person's names as the ones that all their courses have.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn remember_names(&self, person: &Person) -> Result<(), Error> {
+        on!(&self.database, |pool| sqlx::query(
+            "UPDATE instructors SET username = $2, first_name = $3, last_name = $4 WHERE user_id = $1",
+        )
+        .bind(person.id)
+        .bind(&person.username)
+        .bind(&person.first_name)
+        .bind(&person.last_name)
+        .execute(pool)
+        .await
+        .map(|_| ()))?;
+        Ok(())
+    }
+
+    /// Forgets the names of those who no longer teach anything; says how many.
+    ///
+    /// # Errors
+    /// When the database does not answer, or one of them has just begun to teach.
+    pub async fn forget_former_instructors(&self) -> Result<u64, Error> {
+        Ok(on!(&self.database, |pool| sqlx::query(
+            "DELETE FROM instructors WHERE NOT EXISTS \
+             (SELECT 1 FROM course_instructors t WHERE t.user_id = instructors.user_id)",
+        )
+        .execute(pool)
+        .await
+        .map(|done| done.rows_affected()))?)
+    }
+
+    /// The ids of up to `limit` courses that a user teaches, in order, after `after`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn taught_by(
+        &self,
+        user_id: Uuid,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Uuid>, Error> {
+        Ok(on!(&self.database, |pool| sqlx::query_scalar(
+            "SELECT course_id FROM course_instructors WHERE user_id = $1 AND course_id > $2 \
+             ORDER BY course_id LIMIT $3",
+        )
+        .bind(user_id)
+        .bind(after.unwrap_or(Uuid::nil()))
+        .bind(limit)
+        .fetch_all(pool)
+        .await)?)
+    }
+}

@@ -1,0 +1,85 @@
+//! Persistence: the only room that knows SQL. One method is one transaction; every query is written once and
+//! runs on both databases.
+
+mod course;
+mod idempotency;
+mod instructor;
+mod listing;
+mod row;
+mod slug;
+
+pub use course::{Changed, Created};
+
+use service_runtime::database::{Database, is_unavailable};
+use sqlx::migrate::{MigrateError, Migrator};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+/// The PostgreSQL schema of this service.
+const SCHEMA: &str = "course";
+
+/// The service's database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    database: Database,
+}
+
+/// What can go wrong with the database, beyond what a method's own answer says.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot serve now; trying again later may help.
+    #[error("the database cannot serve now")]
+    Unavailable(#[source] sqlx::Error),
+    /// A bug.
+    #[error("the database refused a statement")]
+    Failed(#[source] sqlx::Error),
+    /// A bug: something could not be turned into or out of its stored form.
+    #[error("a stored value cannot be read or written")]
+    Stored(#[from] serde_json::Error),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        // A row that another transaction removed between two statements of this one: the next try sees it.
+        let raced = error
+            .as_database_error()
+            .is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation);
+        if raced || is_unavailable(&error) {
+            Self::Unavailable(error)
+        } else {
+            Self::Failed(error)
+        }
+    }
+}
+
+impl Store {
+    /// Connects to the database.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn connect(url: &str) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            database: Database::connect(url, SCHEMA).await?,
+        })
+    }
+
+    /// Applies the migrations that are not applied yet.
+    ///
+    /// # Errors
+    /// When one fails.
+    pub async fn migrate(&self) -> Result<(), MigrateError> {
+        self.database.migrate(SCHEMA, &MIGRATIONS).await
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        Ok(self.database.ping().await?)
+    }
+
+    /// Closes the connections.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+}
