@@ -1,1 +1,153 @@
-//! Stub.
+//! The whole of Online Edu in one process: the three services on real sockets, as `cargo run` starts them and
+//! as the journeys drive them. What people try is what the tests test.
+
+mod settings;
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use auth_service::StartError as AuthStartError;
+use course_service::server::StartError as CourseStartError;
+use service_runtime::{
+    admin::{self, Readiness},
+    clock::Clock,
+    entropy::{Entropy, NoEntropy},
+    lifecycle::Tasks,
+    listen,
+    settings::{Faults, Values},
+};
+
+pub use settings::{Staff, settings};
+
+/// Why the cluster did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Settings(#[from] Faults),
+    /// An address is taken or not ours.
+    #[error("{address} cannot be listened on")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// auth-service did not start.
+    #[error("auth-service did not start")]
+    Auth(#[from] AuthStartError),
+    /// course-service did not start.
+    #[error("course-service did not start")]
+    Course(#[from] CourseStartError),
+    /// The gateway or the admin listener did not start.
+    #[error("the gateway did not start")]
+    Gateway(#[source] io::Error),
+    /// The operating system gave no random bytes.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+}
+
+/// A running cluster.
+#[derive(Debug)]
+pub struct LocalCluster {
+    /// Where people and browsers reach it.
+    pub gateway: SocketAddr,
+    /// Where auth-service serves gRPC.
+    pub auth: SocketAddr,
+    /// Where course-service serves gRPC.
+    pub course: SocketAddr,
+    /// Where `/livez` and `/readyz` are served.
+    pub admin: SocketAddr,
+    /// What services show each other.
+    pub service_token: String,
+    /// The first staff account, if it was made just now.
+    pub new_staff: Option<Staff>,
+    /// The folder that mail goes to; `None` when it goes to a mail server.
+    pub mail_folder: Option<std::path::PathBuf>,
+    grace: Duration,
+    readiness: Readiness,
+    front: Tasks,
+    back: Tasks,
+}
+
+impl LocalCluster {
+    /// Starts the three services; returns when all of them serve.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(values: Values, clock: Clock) -> Result<Self, StartError> {
+        let listen = settings::Listen::from_values(&values)?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        // Bound before anything is read or written: a taken port stops the start with nothing done.
+        let gateway = bind(listen.gateway, cores)?;
+        let (auth, course) = (bind(listen.auth, 1)?.remove(0), bind(listen.course, 1)?.remove(0));
+        let admin = bind(listen.admin, 1)?.remove(0);
+        let gateway_address = address(&gateway[0])?;
+        let (auth_address, course_address) = (address(&auth)?, address(&course)?);
+        let admin_address = address(&admin)?;
+
+        let given = values;
+        let (values, staff) = settings::complete(
+            given,
+            gateway_address,
+            auth_address,
+            course_address,
+            &Entropy::default(),
+        )?;
+        let service_token = values.get("SERVICE_TOKEN").unwrap_or_default().to_owned();
+        let configs = settings::Configs::from_values(&values)?;
+        let mail_folder = configs.gateway.mail_folder.clone();
+        let grace = configs.gateway.shutdown_grace;
+
+        let (front, back) = (Tasks::default(), Tasks::default());
+        let started = auth_service::serve(configs.auth, auth, None, clock, &back).await?;
+        course_service::server::serve(configs.course, course, None, &back).await?;
+        gateway::server::serve(&configs.gateway, gateway, &front).map_err(StartError::Gateway)?;
+        let readiness = Readiness::default();
+        admin::serve(admin, readiness.clone(), &back).map_err(StartError::Gateway)?;
+        readiness.set(true);
+        Ok(Self {
+            gateway: gateway_address,
+            auth: auth_address,
+            course: course_address,
+            admin: admin_address,
+            service_token,
+            new_staff: started.staff_made.then_some(staff),
+            mail_folder,
+            grace,
+            readiness,
+            front,
+            back,
+        })
+    }
+
+    /// Resolves when a part of the cluster crashed.
+    pub async fn crashed(&self) {
+        tokio::select! {
+            () = self.front.stopping() => {}
+            () = self.back.stopping() => {}
+        }
+    }
+
+    /// Stops taking requests, finishes those that run, and only then stops the services that they need; says
+    /// whether everything ended well within the grace.
+    pub async fn stop(self) -> bool {
+        self.readiness.set(false);
+        self.front.stop();
+        let front = self.front.finished(self.grace).await;
+        self.back.stop();
+        self.back.finished(self.grace).await && front
+    }
+}
+
+fn bind(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, StartError> {
+    listen::bind_many(address, count).map_err(|source| StartError::Listen { address, source })
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(StartError::Gateway)
+}

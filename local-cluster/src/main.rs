@@ -1,2 +1,87 @@
-//! Stub.
-fn main() {}
+//! `cargo run`: the whole of Online Edu on a developer's machine, until Ctrl-C.
+
+use std::{error::Error, io::Write, process::ExitCode};
+
+use local_cluster::{LocalCluster, settings};
+use service_runtime::{
+    clock::Clock,
+    lifecycle::told_to_stop,
+    settings::{Environment, Values, command},
+    telemetry,
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const ABOUT: &str = "The whole of Online Edu in one process: auth-service, course-service and the gateway on \
+                     embedded SQLite. Every setting is an environment variable and a flag.";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let settings = settings();
+    let matches = command("local-cluster", ABOUT, &settings).get_matches();
+    let values = Values::from_matches(&matches, &settings);
+    match run(values).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let mut message = error.to_string();
+            let mut source = error.source();
+            while let Some(cause) = source {
+                message = format!("{message}: {cause}");
+                source = cause.source();
+            }
+            tell(std::io::stderr(), &format!("local-cluster: {message}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the cluster; says whether it ended well.
+async fn run(values: Values) -> Result<bool, Box<dyn Error>> {
+    if values.get("ENABLE_LOGGING") != Some("false") {
+        let quiet = "warn,auth_service=info,course_service=info,gateway=info,service_runtime=info";
+        telemetry::start(Environment::Development, values.get("RUST_LOG").or(Some(quiet)));
+    }
+    let cluster = LocalCluster::start(values, Clock::system()).await?;
+    tell(std::io::stdout(), &greeting(&cluster));
+    let crashed = tokio::select! {
+        told = told_to_stop() => { told?; false }
+        () = cluster.crashed() => true,
+    };
+    tell(std::io::stdout(), "Stopping: finishing what runs …");
+    Ok(cluster.stop().await && !crashed)
+}
+
+/// What a newcomer needs to know.
+fn greeting(cluster: &LocalCluster) -> String {
+    let LocalCluster {
+        gateway,
+        auth,
+        course,
+        admin,
+        ..
+    } = cluster;
+    let mail = match &cluster.mail_folder {
+        Some(folder) => format!("http://{gateway}/dev/mail   (kept in {})", folder.display()),
+        None => "to the mail server in EMAIL_HOST".to_owned(),
+    };
+    let staff = match &cluster.new_staff {
+        Some(staff) => format!("{}   password {}   (shown once)", staff.username, staff.password),
+        None => "made at an earlier start".to_owned(),
+    };
+    format!(
+        "\nOnline Edu runs.\n\n  \
+         REST      http://{gateway}/api/v1   try it at http://{gateway}/docs\n  \
+         gRPC      auth-service {auth}, course-service {course}\n  \
+         mail      {mail}\n  \
+         staff     {staff}\n  \
+         health    http://{admin}/readyz\n\n\
+         Ctrl-C stops it; the data stay.\n"
+    )
+}
+
+/// A closed terminal is no reason to fail.
+fn tell(mut output: impl Write, text: &str) {
+    let _closed = writeln!(output, "{text}");
+}

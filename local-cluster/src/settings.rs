@@ -1,0 +1,148 @@
+//! The settings of three services as those of one process: what they share is given once, what they need of
+//! each other is filled in, and what a newcomer has not set is made up.
+
+use std::net::SocketAddr;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use service_runtime::{
+    entropy::{Entropy, NoEntropy},
+    settings::{Faults, Reader, Setting, Values, from_str},
+};
+
+/// The first staff account.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Staff {
+    /// Its address.
+    pub username: String,
+    /// Its password, in the clear: it is shown once, to the person who started the cluster.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Staff {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Staff")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The address of the first staff account when nobody chose one.
+const STAFF_USERNAME: &str = "admin@onlineedu.example";
+/// What the cluster sets itself: its services find each other.
+const OWN: [&str; 2] = ["AUTH_URL", "COURSE_URL"];
+
+/// Every setting of the cluster: those of its services, each once.
+pub fn settings() -> Vec<Setting> {
+    let services = [
+        gateway::config::SETTINGS,
+        auth_service::SETTINGS,
+        course_service::config::SETTINGS,
+    ];
+    let mut all: Vec<Setting> = Vec::new();
+    for setting in services.into_iter().flatten() {
+        if !OWN.contains(&setting.name) && all.iter().all(|known| known.name != setting.name) {
+            all.push(*setting);
+        }
+    }
+    all
+}
+
+/// Where the cluster listens.
+pub(crate) struct Listen {
+    pub(crate) gateway: SocketAddr,
+    pub(crate) auth: SocketAddr,
+    pub(crate) course: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
+impl Listen {
+    pub(crate) fn from_values(values: &Values) -> Result<Self, Faults> {
+        let settings = settings();
+        let mut reader = Reader::new(values, &settings);
+        let gateway = reader.read("GATEWAY_LISTEN", from_str);
+        let auth = reader.read("AUTH_LISTEN", from_str);
+        let course = reader.read("COURSE_LISTEN", from_str);
+        let admin = reader.read("ADMIN_LISTEN", from_str);
+        let built = (|| {
+            Some(Self {
+                gateway: gateway?,
+                auth: auth?,
+                course: course?,
+                admin: admin?,
+            })
+        })();
+        reader.finish(built)
+    }
+}
+
+/// Fills in what the services need of each other and makes up what nobody set.
+pub(crate) fn complete(
+    mut values: Values,
+    gateway: SocketAddr,
+    auth: SocketAddr,
+    course: SocketAddr,
+    entropy: &Entropy,
+) -> Result<(Values, Staff), NoEntropy> {
+    values = values
+        .with("AUTH_URL", format!("http://{auth}"))
+        .with("COURSE_URL", format!("http://{course}"));
+    if values.get("BASE_URL").is_none() {
+        values = values.with("BASE_URL", format!("http://{gateway}"));
+    }
+    if values.get("SERVICE_TOKEN").is_none() {
+        values = values.with("SERVICE_TOKEN", URL_SAFE_NO_PAD.encode(entropy.bytes::<32>()?));
+    }
+    let username = values.get("STAFF_USERNAME").unwrap_or(STAFF_USERNAME).to_owned();
+    let password = match values.get("STAFF_PASSWORD") {
+        Some(password) => password.to_owned(),
+        None => URL_SAFE_NO_PAD.encode(entropy.bytes::<15>()?),
+    };
+    values = values
+        .with("STAFF_USERNAME", &username)
+        .with("STAFF_PASSWORD", &password);
+    Ok((values, Staff { username, password }))
+}
+
+/// The settings of each service.
+pub(crate) struct Configs {
+    pub(crate) gateway: gateway::config::Config,
+    pub(crate) auth: auth_service::Config,
+    pub(crate) course: course_service::config::Config,
+}
+
+impl Configs {
+    /// Reads them all, and names the faults of all of them at once.
+    pub(crate) fn from_values(values: &Values) -> Result<Self, Faults> {
+        let gateway = gateway::config::Config::from_values(values);
+        let auth = auth_service::Config::from_values(values);
+        let course = course_service::config::Config::from_values(values);
+        let mut faults: Vec<String> = Vec::new();
+        let mut note = |found: &Faults| {
+            for fault in &found.0 {
+                if !faults.contains(fault) {
+                    faults.push(fault.clone());
+                }
+            }
+        };
+        gateway.as_ref().err().into_iter().for_each(&mut note);
+        auth.as_ref().err().into_iter().for_each(&mut note);
+        course.as_ref().err().into_iter().for_each(&mut note);
+        match (gateway, auth, course) {
+            (Ok(_), Ok(auth), Ok(course))
+                if auth.database_url == *course.database_url.expose()
+                    && auth.database_url.starts_with("sqlite:") =>
+            {
+                let sentence = "names one SQLite file for two services: set AUTH_DATABASE_URL and \
+                                COURSE_DATABASE_URL, or leave it out and set DATA_DIR";
+                Err(Faults(vec![format!("DATABASE_URL {sentence}")]))
+            }
+            (Ok(gateway), Ok(auth), Ok(course)) => Ok(Self {
+                gateway,
+                auth,
+                course,
+            }),
+            _ => Err(Faults(faults)),
+        }
+    }
+}
