@@ -8,7 +8,7 @@ mod status;
 use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use service_runtime::grpc::refusal::FieldError;
 use tonic::Code;
@@ -35,9 +35,9 @@ pub struct Problem {
     /// What is wrong with which field.
     pub errors: Vec<FieldError>,
     /// The current name of what was asked for by an old one: member and value.
-    pub canonical: Option<(String, String)>,
+    pub canonical: Option<Box<(String, String)>>,
     /// Headers that belong to the refusal.
-    pub headers: HeaderMap,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
@@ -55,7 +55,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             canonical: None,
-            headers: HeaderMap::new(),
+            headers: Vec::new(),
         }
     }
 
@@ -119,7 +119,7 @@ impl Problem {
     /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.headers.push((name, value));
         self
     }
 
@@ -141,7 +141,8 @@ impl Problem {
             "request_id": request_id,
             "errors": self.errors.iter().map(Listed::from).collect::<Vec<_>>(),
         });
-        if let Some((member, value)) = self.canonical {
+        if let Some(canonical) = self.canonical {
+            let (member, value) = *canonical;
             members[member] = value.into();
         }
         let mut response = (self.status, members.to_string()).into_response();
@@ -157,8 +158,6 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
-        // For whatever looks at headers on the way out, such as `Allow` of a 405.
-        *response.headers_mut() = self.headers.clone();
         response.extensions_mut().insert(self);
         response
     }

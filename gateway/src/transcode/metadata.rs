@@ -45,7 +45,7 @@ pub fn of(
 /// The user agent in visible ASCII and spaces, cut to size.
 fn user_agent(value: &HeaderValue) -> Option<HeaderValue> {
     let plain = |byte: &u8| matches!(byte, b' '..=b'~');
-    if value.len() <= LONGEST_USER_AGENT && value.as_bytes().iter().all(|byte| plain(byte)) {
+    if value.len() <= LONGEST_USER_AGENT && value.as_bytes().iter().all(plain) {
         return Some(value.clone());
     }
     let kept: Vec<u8> = value

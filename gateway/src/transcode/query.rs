@@ -9,11 +9,14 @@ use percent_encoding::percent_decode_str;
 #[error("the text is not percent-encoded UTF-8")]
 pub struct Malformed;
 
+/// A name and its value, decoded.
+pub type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// The pairs of a query string or form, in their order. Empty pairs do not count.
 ///
 /// # Errors
 /// [`Malformed`].
-pub fn pairs(text: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, Malformed> {
+pub fn pairs(text: &str) -> Result<Vec<Pair<'_>>, Malformed> {
     text.split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {

@@ -31,6 +31,6 @@ pub fn to_canonical(route: &Route, uri: &Uri, status: &Status) -> Option<Problem
         "It has another address now.",
     );
     problem.reason = info.reason.into();
-    problem.canonical = Some((member.clone(), value.clone()));
+    problem.canonical = Some(Box::new((member.clone(), value.clone())));
     Some(problem.with_header(header::LOCATION, place))
 }

@@ -1,0 +1,11 @@
+//! What every topic needs: a gateway on a free port, and the fake services behind it.
+
+mod fake;
+mod gateway;
+mod raw;
+
+pub use self::{
+    fake::{Call, Fake},
+    gateway::Gateway,
+    raw::{Answer, exchange, exchange_slowly, request},
+};
