@@ -24,6 +24,8 @@ use crate::model::mail::NewMail;
 
 /// Whose name stands beside a sender's bare address.
 const PRODUCT: &str = "Online Edu";
+/// The characters that separate things in a header (RFC 5322 §3.2.3), but for the `.` and `@` of an address.
+const SPECIALS: &[u8] = b"()<>[]:;,\\\"";
 /// Tells out-of-office robots not to answer (RFC 3834).
 const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
 
@@ -48,8 +50,8 @@ impl fmt::Debug for Message {
 /// A queued mail of which no message can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unmailable {
-    /// Its recipient is not an address that every mail server takes.
-    #[error("the recipient is not an ASCII e-mail address")]
+    /// Its recipient is not a plain address.
+    #[error("the recipient is not a plain e-mail address")]
     Recipient,
     /// It is of a kind that holds a link, and has no token or no end.
     #[error("a mail of this kind needs a token and an end of its validity")]
@@ -98,10 +100,7 @@ impl Composer {
     /// # Errors
     /// [`Unmailable`].
     pub fn compose(&self, mail: &NewMail, token: Option<&Secret<String>>) -> Result<Message, Unmailable> {
-        let to: Address = mail.recipient.parse().map_err(|_| Unmailable::Recipient)?;
-        if !mail.recipient.is_ascii() {
-            return Err(Unmailable::Recipient);
-        }
+        let to = recipient(&mail.recipient)?;
         let envelope = Envelope::new(Some(self.from.email.clone()), vec![to.clone()])
             .map_err(|_| Unmailable::Recipient)?;
         let words = letter::words(mail.kind);
@@ -163,6 +162,18 @@ impl Composer {
     }
 }
 
+/// Reads an address of ASCII atoms: no quoted or bracketed part of it could mean something in a header, and
+/// every mail server takes it. Usernames are of this form.
+fn recipient(text: &str) -> Result<Address, Unmailable> {
+    let is_plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !SPECIALS.contains(&byte));
+    text.parse()
+        .ok()
+        .filter(|_| is_plain)
+        .ok_or(Unmailable::Recipient)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,7 +181,7 @@ mod tests {
     #[test]
     fn a_sender_has_a_name() {
         let shown = |text| sender(text).unwrap().to_string();
-        assert_eq!(shown("edu@example.org"), "\"Online Edu\" <edu@example.org>");
+        assert_eq!(shown("edu@example.org"), "Online Edu <edu@example.org>");
         assert_eq!(shown(" School <edu@example.org> "), "School <edu@example.org>");
     }
 
