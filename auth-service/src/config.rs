@@ -157,7 +157,7 @@ impl Config {
         let base_url = reader.read("BASE_URL", |text| base_url(text, production));
         let service_tokens = reader.read("SERVICE_TOKEN", secrets);
         let access_lifetime = reader.read("ACCESS_TOKEN_LIFETIME", |text| {
-            at_least_a_second(duration::parse(text)?)
+            whole_seconds(duration::parse(text)?)
         });
         let refresh_lifetime = reader.read("REFRESH_TOKEN_LIFETIME", delta);
         let link_lifetime = reader.read("EMAIL_VERIFICATION_TIMELIMIT", minutes);
@@ -332,6 +332,15 @@ fn at_least_a_second(duration: Duration) -> Result<Duration, String> {
         Err("must be at least 1s".to_owned())
     } else {
         Ok(duration)
+    }
+}
+
+/// Tokens tell their times in seconds.
+fn whole_seconds(duration: Duration) -> Result<Duration, String> {
+    if duration.subsec_nanos() == 0 {
+        at_least_a_second(duration)
+    } else {
+        Err("must be whole seconds".to_owned())
     }
 }
 

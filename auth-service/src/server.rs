@@ -52,9 +52,12 @@ pub enum StartError {
     /// The password pool cannot be made.
     #[error("the password pool cannot be made")]
     Passwords(#[from] HashError),
-    /// The keys cannot be read, or the first staff user not be made.
-    #[error("the service cannot be set up")]
-    SetUp(#[from] Error),
+    /// The signing keys cannot be read.
+    #[error("the signing keys cannot be used")]
+    Keys(#[from] Error),
+    /// The first staff user cannot be made.
+    #[error("the first staff user cannot be made: {0}")]
+    Staff(String),
     /// The mail destination cannot be used.
     #[error("mail cannot be sent: {0}")]
     Mail(String),
@@ -178,7 +181,10 @@ pub async fn serve(
         timing: Timing::default(),
     };
     let staff_made = match &config.staff {
-        Some((username, password)) => accounts.ensure_staff(username, password).await?,
+        Some((username, password)) => accounts
+            .ensure_staff(username, password)
+            .await
+            .map_err(|error| StartError::Staff(why_no_staff(error)))?,
         None => false,
     };
 
@@ -217,4 +223,16 @@ pub async fn serve(
         admin::serve(listener, readiness, tasks)?;
     }
     Ok(Started { staff_made })
+}
+
+/// Why the first staff user cannot be made, by the names of the settings.
+fn why_no_staff(error: Error) -> String {
+    match error {
+        Error::Invalid(faults) => {
+            let faults: Vec<_> = faults.into_iter().map(|fault| fault.message).collect();
+            format!("STAFF_PASSWORD: {}", faults.join(" "))
+        }
+        Error::UsernameTaken => "STAFF_USERNAME has an account that is not staff".to_owned(),
+        other => other.to_string(),
+    }
 }

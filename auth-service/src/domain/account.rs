@@ -105,7 +105,7 @@ impl Accounts {
         };
         self.bell.ring();
         match registered {
-            Registered::Yes(user) => Ok(user),
+            Registered::Yes(user) => Ok(*user),
             Registered::Taken => Err(Error::UsernameTaken),
             Registered::KeyReused => Err(Error::IdempotencyKeyReused),
         }
@@ -122,7 +122,7 @@ impl Accounts {
             .verify_address(id, stored.user_id, &address, self.clock.now())
             .await?
         {
-            Proved::Yes(user) => Ok(user),
+            Proved::Yes(user) => Ok(*user),
             Proved::Invalid | Proved::Taken => Err(Error::MailTokenInvalid),
         }
     }
@@ -138,7 +138,7 @@ impl Accounts {
             .confirm_username(id, stored.user_id, &address, self.clock.now())
             .await?
         {
-            Proved::Yes(user) => Ok(user),
+            Proved::Yes(user) => Ok(*user),
             Proved::Invalid => Err(Error::MailTokenInvalid),
             Proved::Taken => Err(Error::UsernameTaken),
         }
@@ -279,12 +279,11 @@ impl Accounts {
             verified_at: Some(now),
             ..self.new_user(username, Profile::default(), now)?
         };
-        match self
-            .store
-            .register(&user, username, &password_hash, None, None)
-            .await?
-        {
+        let made = self.store.register(&user, username, &password_hash, None, None);
+        match made.await? {
             Registered::Yes(_) => Ok(true),
+            // Another process that starts at this moment was first.
+            _ if self.store.has_staff().await? => Ok(false),
             Registered::Taken | Registered::KeyReused => Err(Error::UsernameTaken),
         }
     }

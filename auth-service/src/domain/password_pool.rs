@@ -4,6 +4,7 @@
 
 use std::{
     collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -233,7 +234,10 @@ fn work(queue: &Queue, mut hasher: Hasher) {
             continue;
         }
         let begun = Instant::now();
-        job.run(&mut hasher);
+        // A password that brings the hasher down must not take the thread, and so everybody's logins, with it.
+        if catch_unwind(AssertUnwindSafe(|| job.run(&mut hasher))).is_err() {
+            tracing::error!("hashing a password panicked");
+        }
         let took = begun.elapsed();
         let mut state = queue.lock();
         state.average = (state.average * 7 + took) / 8;

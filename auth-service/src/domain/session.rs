@@ -117,7 +117,7 @@ impl Sessions {
             return Err(Error::InvalidCredentials);
         }
         if verdict.outdated {
-            stored = self.renew(&user, stored, password, deadline).await;
+            stored = self.renew(&user, stored, password, deadline).await?;
         }
 
         let now = self.clock.now();
@@ -325,15 +325,15 @@ impl Sessions {
         (now + self.refresh_lifetime).min(created_at + LONGEST_SESSION)
     }
 
-    /// Replaces an outdated stored password now that the password is known; says which form is stored. It
-    /// must not fail a login that succeeds.
+    /// Replaces an outdated stored password now that the password is known; says which form is stored. That
+    /// it cannot be replaced must not fail a login that succeeds.
     async fn renew(
         &self,
         user: &User,
         stored: String,
         password: &Secret<String>,
         deadline: Instant,
-    ) -> String {
+    ) -> Result<String, Error> {
         let renew = async {
             let any = PasswordPolicy {
                 min_length: 0,
@@ -344,16 +344,35 @@ impl Sessions {
                 .check(password.expose(), &[])
                 .map_err(|message| Error::field("password", message))?;
             let renewed = self.passwords.hash(password, deadline).await?;
-            self.store.renew_password_hash(user.id, &stored, &renewed).await?;
-            Ok::<_, Error>(renewed)
+            let replaced = self.store.renew_password_hash(user.id, &stored, &renewed).await?;
+            Ok::<_, Error>(replaced.then_some(renewed))
         };
         match renew.await {
-            Ok(renewed) => renewed,
+            Ok(Some(renewed)) => Ok(renewed),
+            Ok(None) => self.replaced_meanwhile(user.id, password, deadline).await,
             Err(error) => {
                 tracing::warn!(user_id = %user.id, %error, "an outdated password hash was not replaced");
-                stored
+                Ok(stored)
             }
         }
+    }
+
+    /// The form that is stored since another login, or a change of the password, was faster: the password may
+    /// still be the one.
+    async fn replaced_meanwhile(
+        &self,
+        user_id: Uuid,
+        password: &Secret<String>,
+        deadline: Instant,
+    ) -> Result<String, Error> {
+        let stored = self.store.password_hash(user_id).await?;
+        let compared = self
+            .passwords
+            .verify(bounded(password), stored.clone(), deadline)
+            .await?;
+        stored
+            .filter(|_| compared.matches)
+            .ok_or(Error::InvalidCredentials)
     }
 }
 

@@ -88,15 +88,15 @@ impl KeyRing {
         })
     }
 
-    /// Makes a new key that signs from now on; the former one goes on verifying. Says its id.
+    /// Makes a new key that signs from now on; the former one goes on verifying. Of two rotations at the same
+    /// time one counts.
     ///
     /// # Errors
     /// When the database cannot serve.
-    pub async fn rotate(&self) -> Result<String, Error> {
+    pub async fn rotate(&self) -> Result<(), Error> {
         let key = self.sealing.new_key(self.clock.now())?;
         self.store.rotate_signing_key(&key, self.clock.now()).await?;
-        self.look().await?;
-        Ok(key.kid)
+        self.look().await
     }
 
     /// Signs an access token.
@@ -253,11 +253,7 @@ impl Sealing {
             bytes.truncate(length);
             Some(bytes)
         });
-        opened.map(Secret::new).ok_or_else(|| {
-            Error::internal(
-                "SECRET_KEY does not open the signing key; was it changed without keeping the old one?",
-            )
-        })
+        opened.map(Secret::new).ok_or(Error::WrongSecretKey)
     }
 }
 

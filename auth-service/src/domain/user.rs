@@ -69,10 +69,16 @@ impl Users {
     /// # Errors
     /// [`Error::Invalid`].
     pub async fn list(&self, query: UserQuery<'_>) -> Result<(Vec<User>, String), Error> {
-        if query.search.chars().count() > LONGEST_SEARCH || query.search.contains('\0') {
+        if query.search.chars().count() > LONGEST_SEARCH {
             return Err(Error::field(
                 "search",
                 format!("A search has at most {LONGEST_SEARCH} characters."),
+            ));
+        }
+        if query.search.contains('\0') {
+            return Err(Error::field(
+                "search",
+                "A search must not contain control characters.",
             ));
         }
         let order = UserOrder::parse(query.order_by)

@@ -89,7 +89,7 @@ pub(crate) fn status(error: Error, context: &RequestContext) -> Status {
             )
             .retry_after(DATABASE_BACK)
         }
-        bug @ Error::Internal(_) => return internal(&bug, &context.request_id),
+        bug @ (Error::WrongSecretKey | Error::Internal(_)) => return internal(&bug, &context.request_id),
     };
     refusal.into()
 }

@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug)]
 pub enum Registered {
     /// There is a new account, or this is the answer to an earlier call with the same key.
-    Yes(User),
+    Yes(Box<User>),
     /// The address has an account.
     Taken,
     /// The idempotency key was used with other input.
@@ -37,7 +37,7 @@ pub enum Registered {
 #[derive(Debug)]
 pub enum Proved {
     /// It did its work, now or before.
-    Yes(User),
+    Yes(Box<User>),
     /// It does no work: the account has another address by now.
     Invalid,
     /// The address has another account.
@@ -62,7 +62,7 @@ impl Store {
             if let Some(once) = once {
                 match tx.claim(once, user.date_joined).await? {
                     Claim::New => {}
-                    Claim::Answered(answer) => return Ok(Registered::Yes(read_answer(&answer)?)),
+                    Claim::Answered(answer) => return Ok(Registered::Yes(Box::new(read_answer(&answer)?))),
                     Claim::Reused => return Ok(Registered::KeyReused),
                 }
             }
@@ -103,7 +103,7 @@ impl Store {
                 tx.record(once, &write_answer(user)?).await?;
             }
             tx.commit().await?;
-            Ok(Registered::Yes(user.clone()))
+            Ok(Registered::Yes(Box::new(user.clone())))
         })
     }
 
@@ -122,13 +122,13 @@ impl Store {
             if let Some(once) = once {
                 match tx.claim(once, answer.date_joined).await? {
                     Claim::New => tx.record(once, &write_answer(answer)?).await?,
-                    Claim::Answered(answer) => return Ok(Registered::Yes(read_answer(&answer)?)),
+                    Claim::Answered(answer) => return Ok(Registered::Yes(Box::new(read_answer(&answer)?))),
                     Claim::Reused => return Ok(Registered::KeyReused),
                 }
             }
             tx.enqueue(mail).await?;
             tx.commit().await?;
-            Ok(Registered::Yes(answer.clone()))
+            Ok(Registered::Yes(Box::new(answer.clone())))
         })
     }
 
@@ -186,7 +186,7 @@ impl Store {
             .fetch_optional(&mut *tx)
             .await?;
             tx.commit().await?;
-            Ok(user.map_or(Proved::Invalid, |UserRow(user)| Proved::Yes(user)))
+            Ok(user.map_or(Proved::Invalid, |UserRow(user)| Proved::Yes(Box::new(user))))
         })
     }
 
@@ -216,7 +216,7 @@ impl Store {
             let holds = |text: &str| Username::parse(text).is_ok_and(|it| it.key() == address.key());
             if user.pending_username.is_none() && holds(&user.username) {
                 user.revision -= 1;
-                return Ok(Proved::Yes(user));
+                return Ok(Proved::Yes(Box::new(user)));
             }
             if !user.pending_username.as_deref().is_some_and(holds) {
                 return Ok(Proved::Invalid);
@@ -239,7 +239,7 @@ impl Store {
             };
             tx.use_token(token_id, now).await?;
             tx.commit().await?;
-            Ok(Proved::Yes(user))
+            Ok(Proved::Yes(Box::new(user)))
         })
     }
 
@@ -257,9 +257,8 @@ impl Store {
     ) -> Result<bool, Error> {
         on!(&self.database, |pool| {
             let mut tx = pool.begin_write().await?;
-            if !tx.use_token(token_id, now).await? {
-                return Ok(false);
-            }
+            // The account's row before those of its tokens, as everywhere: two that wait for each other would
+            // both be turned away.
             let changed = sqlx::query(
                 "UPDATE users SET password_hash = $2, revision = revision + 1 WHERE id = $1 AND is_active",
             )
@@ -267,7 +266,7 @@ impl Store {
             .bind(password_hash)
             .execute(&mut *tx)
             .await?;
-            if changed.rows_affected() == 0 {
+            if changed.rows_affected() == 0 || !tx.use_token(token_id, now).await? {
                 return Ok(false);
             }
             // Older reset mails must not undo this.
@@ -330,21 +329,27 @@ impl Store {
         })
     }
 
-    /// Replaces the stored form of an unchanged password; nothing happens if it was changed meanwhile.
+    /// Replaces the stored form of an unchanged password; says whether it did. Nothing happens if it was
+    /// changed meanwhile.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn renew_password_hash(&self, user_id: Uuid, former: &str, renewed: &str) -> Result<(), Error> {
-        on!(&self.database, |pool| {
+    pub async fn renew_password_hash(
+        &self,
+        user_id: Uuid,
+        former: &str,
+        renewed: &str,
+    ) -> Result<bool, Error> {
+        let done = on!(&self.database, |pool| {
             sqlx::query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
                 .bind(user_id)
                 .bind(former)
                 .bind(renewed)
                 .execute(pool)
                 .await
-                .map(|_| ())
-        })?;
-        Ok(())
+                .map(|done| done.rows_affected() == 1)
+        });
+        Ok(done?)
     }
 
     /// Whether there is a staff user.

@@ -201,16 +201,13 @@ impl Store {
                 .await
             }
             Database::Sqlite(pool) => {
-                // SQLite has no arrays; its JSON functions unpack one, as hex because ids are bytes there.
-                let hex: Vec<String> = ids
-                    .iter()
-                    .map(|id| id.simple().to_string().to_uppercase())
-                    .collect();
+                // SQLite has no arrays; its JSON functions unpack one, of hex because ids are bytes there.
+                let hex: Vec<String> = ids.iter().map(|id| id.simple().to_string()).collect();
                 sqlx::query_as(concat!(
                     "SELECT ",
                     user_columns!(),
                     " FROM users \
-                     WHERE hex(id) IN (SELECT value FROM json_each($1)) ORDER BY id"
+                     WHERE id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY id"
                 ))
                 .bind(serde_json::to_string(&hex).unwrap_or_default())
                 .fetch_all(pool)
@@ -220,7 +217,7 @@ impl Store {
         Ok(rows?.into_iter().map(|UserRow(user)| user).collect())
     }
 
-    /// Up to `limit` users whose address or names contain `search` (folded), from after `after`.
+    /// Up to `limit` users whose address or names contain every word of `search`, from after `after`.
     ///
     /// # Errors
     /// When the database fails.
@@ -231,32 +228,43 @@ impl Store {
         after: Option<&UserCursor>,
         limit: i64,
     ) -> Result<Vec<User>, Error> {
-        macro_rules! list {
-            ($key:literal, $comparison:literal, $direction:literal, $cursor:expr) => {
-                on!(&self.database, |pool| {
-                    sqlx::query_as(concat!(
-                        "SELECT ",
-                        user_columns!(),
-                        " FROM users WHERE search_text LIKE $1 ESCAPE '\\' \
-                         AND ($2 IS NULL OR (",
-                        $key,
-                        ", id) ",
-                        $comparison,
-                        " ($2, $3)) \
+        let words = serde_json::to_string(&patterns(search)).unwrap_or_default();
+        macro_rules! list_from {
+            ($pool:ident, $words:literal, $key:literal, $comparison:literal, $direction:literal, $cursor:expr) => {{
+                sqlx::query_as(concat!(
+                    "SELECT ",
+                    user_columns!(),
+                    " FROM users WHERE NOT EXISTS (SELECT 1 FROM ",
+                    $words,
+                    " WHERE search_text NOT LIKE word.value ESCAPE '\\') AND ($2 IS NULL OR (",
+                    $key,
+                    ", id) ",
+                    $comparison,
+                    " ($2, $3)) \
                          ORDER BY ",
-                        $key,
-                        $direction,
-                        ", id",
-                        $direction,
-                        " LIMIT $4"
-                    ))
-                    .bind(like(search))
-                    .bind(after.map($cursor))
-                    .bind(after.map(|after| after.id))
-                    .bind(limit)
-                    .fetch_all(pool)
-                    .await
-                })
+                    $key,
+                    $direction,
+                    ", id",
+                    $direction,
+                    " LIMIT $4"
+                ))
+                .bind(&words)
+                .bind(after.map($cursor))
+                .bind(after.map(|after| after.id))
+                .bind(limit)
+                .fetch_all($pool)
+                .await
+            }};
+        }
+        // The one thing the two databases call by different names: a list of texts in one parameter.
+        macro_rules! list {
+            ($($how:tt)*) => {
+                match &self.database {
+                    Database::Postgres(pool) => {
+                        list_from!(pool, "json_array_elements_text($1::json) AS word (value)", $($how)*)
+                    }
+                    Database::Sqlite(pool) => list_from!(pool, "json_each($1) AS word", $($how)*),
+                }
             };
         }
         let joined = |after: &UserCursor| after.date_joined;
@@ -372,19 +380,19 @@ pub(crate) fn fold(text: &str) -> String {
     text.to_lowercase()
 }
 
-/// A pattern that finds the words of a search, in their order.
-fn like(search: &str) -> String {
-    let mut pattern = String::from("%");
-    for word in fold(search).split_whitespace() {
+/// One pattern for each word of a search.
+fn patterns(search: &str) -> Vec<String> {
+    let pattern = |word: &str| {
+        let mut pattern = String::from("%");
         for letter in word.chars() {
             if matches!(letter, '%' | '_' | '\\') {
                 pattern.push('\\');
             }
             pattern.push(letter);
         }
-        pattern.push('%');
-    }
-    pattern
+        pattern + "%"
+    };
+    fold(search).split_whitespace().map(pattern).collect()
 }
 
 #[cfg(test)]
@@ -393,7 +401,7 @@ mod tests {
 
     #[test]
     fn searches_are_taken_literally() {
-        assert_eq!(like(""), "%");
-        assert_eq!(like(" Ada  50%_\\ "), "%ada%50\\%\\_\\\\%");
+        assert!(patterns(" ").is_empty());
+        assert_eq!(patterns(" Ada  50%_\\ "), ["%ada%", "%50\\%\\_\\\\%"]);
     }
 }
