@@ -1,0 +1,130 @@
+//! Accounts that are there when a test begins, and sessions of theirs.
+
+use std::sync::OnceLock;
+
+use auth_service::{
+    domain::password_hash::{Cost, Hasher},
+    model::{profile::Profile, user::User, username::Username},
+    store::account::Registered,
+};
+use proto::auth::v1::{self as pb};
+use service_runtime::entropy::Entropy;
+
+use super::{Service, as_user};
+
+/// The password of every account made here.
+pub const PASSWORD: &str = "zebra kettle umbrella";
+
+/// The stored form of [`PASSWORD`], made once.
+pub fn stored_password() -> &'static str {
+    static STORED: OnceLock<String> = OnceLock::new();
+    STORED.get_or_init(|| {
+        let mut hasher = Hasher::new(Cost::default()).unwrap();
+        hasher.hash(PASSWORD, [7; 16]).unwrap()
+    })
+}
+
+/// An account and the tokens of a session of it.
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub user: pb::User,
+    pub access: String,
+    pub refresh: String,
+}
+
+impl From<pb::TokenPair> for Session {
+    fn from(pair: pb::TokenPair) -> Self {
+        Self {
+            user: pair.user.expect("a token pair says whose it is"),
+            access: pair.access,
+            refresh: pair.refresh,
+        }
+    }
+}
+
+impl Service {
+    /// Adds an active account.
+    pub async fn add_user(&self, username: &str) -> User {
+        self.add(username, |user| user).await
+    }
+
+    /// Adds an active staff account.
+    pub async fn add_staff(&self, username: &str) -> User {
+        let staff = |user| User {
+            is_staff: true,
+            ..user
+        };
+        self.add(username, staff).await
+    }
+
+    /// Adds an account with the password [`PASSWORD`].
+    pub async fn add(&self, username: &str, change: impl FnOnce(User) -> User) -> User {
+        let now = self.clock.now();
+        let user = change(User {
+            id: Entropy::default().new_id(now).unwrap(),
+            username: username.to_owned(),
+            profile: Profile::default(),
+            is_active: true,
+            is_staff: false,
+            verified_at: Some(now),
+            pending_username: None,
+            date_joined: now,
+            last_login: None,
+            revision: 1,
+        });
+        let parsed = Username::parse(username).unwrap();
+        let added = self
+            .store
+            .register(&user, &parsed, stored_password(), None, None)
+            .await;
+        assert!(matches!(added, Ok(Registered::Yes(_))), "{added:?}");
+        user
+    }
+
+    /// Logs in with [`PASSWORD`].
+    pub async fn login(&self, username: &str) -> Session {
+        self.login_with(username, PASSWORD)
+            .await
+            .expect("the login works")
+    }
+
+    /// Logs in.
+    pub async fn login_with(&self, username: &str, password: &str) -> Result<Session, tonic::Status> {
+        let request = pb::LoginRequest {
+            username: username.to_owned(),
+            password: password.to_owned(),
+        };
+        Ok(self.sessions().login(request).await?.into_inner().into())
+    }
+
+    /// Adds an active account and logs it in.
+    pub async fn user(&self, username: &str) -> Session {
+        self.add_user(username).await;
+        self.login(username).await
+    }
+
+    /// Adds an active staff account and logs it in.
+    pub async fn staff(&self, username: &str) -> Session {
+        self.add_staff(username).await;
+        self.login(username).await
+    }
+
+    /// Goes on with a session.
+    pub async fn refresh(&self, token: &str) -> Result<Session, tonic::Status> {
+        let request = pb::RefreshRequest {
+            refresh: token.to_owned(),
+        };
+        Ok(self.sessions().refresh(request).await?.into_inner().into())
+    }
+
+    /// The caller's own profile, by an access token.
+    pub async fn profile(&self, access: &str) -> Result<pb::Profile, tonic::Status> {
+        let request = as_user(access, pb::GetProfileRequest {});
+        Ok(self.accounts().get_profile(request).await?.into_inner())
+    }
+
+    /// Whether an access token is good now.
+    pub async fn knows(&self, access: &str) -> bool {
+        self.profile(access).await.is_ok()
+    }
+}
