@@ -123,19 +123,23 @@ impl Problem {
         self
     }
 
-    /// Writes the problem out, for the request with this id.
-    pub fn render(self, request_id: &str) -> Response {
-        let detail = match self.status {
+    /// The sentence for people. Of a bug they learn nothing but the request's id.
+    pub fn sentence(&self, request_id: &str) -> Cow<'_, str> {
+        match self.status {
             StatusCode::INTERNAL_SERVER_ERROR => {
                 format!("Something went wrong. Request id: {request_id}").into()
             }
-            _ => self.detail,
-        };
+            _ => Cow::Borrowed(&self.detail),
+        }
+    }
+
+    /// Writes the problem out, for the request with this id.
+    pub fn render(self, request_id: &str) -> Response {
         let mut members = serde_json::json!({
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or("Error"),
             "status": self.status.as_u16(),
-            "detail": detail,
+            "detail": self.sentence(request_id),
             "code": code_name(self.code),
             "reason": self.reason,
             "request_id": request_id,

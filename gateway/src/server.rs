@@ -13,6 +13,7 @@ use tokio::{runtime, task};
 use crate::{
     config::Config,
     edge::Edge,
+    pages,
     problem::Problem,
     transcode::{self, Upstreams},
 };
@@ -58,7 +59,9 @@ fn router(config: &Config) -> io::Result<Router> {
         service_token: config.service_token.as_ref().map(|token| token.expose().clone()),
     };
     let api = transcode::router(&upstreams);
+    let pages = pages::router(config, &api);
     Ok(api
+        .merge(pages)
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::wrong_method()))
 }

@@ -29,8 +29,10 @@ use proto::rest::{self, Route, Texts};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::{
-    query::{Malformed, is_percent_encoded, pairs},
-    routes::{Upstreams, router},
+    body::{LARGEST_BODY, collect},
+    input::{is_parameter, is_whole_body_field},
+    query::{Malformed, Pair, is_percent_encoded, pairs},
+    routes::{Upstreams, addressed_by, router, table},
 };
 use crate::{
     edge::{Exchange, Matched},

@@ -36,18 +36,22 @@ impl Upstreams {
 
 /// Every REST route of the contract.
 pub fn router(upstreams: &Upstreams) -> Router {
-    let mut table = Table(Vec::new());
-    visit_routes(&mut table);
     let mut mount = Mount {
         upstreams,
-        table: table.0,
+        table: table(),
         router: Router::new(),
     };
     visit_routes(&mut mount);
     mount.router
 }
 
-/// Collects the rows, because a route may refer to another one.
+/// The rows, for what needs no types.
+pub fn table() -> Vec<&'static Route> {
+    let mut table = Table(Vec::new());
+    visit_routes(&mut table);
+    table.0
+}
+
 struct Table(Vec<&'static Route>);
 
 impl Visitor for Table {
@@ -86,7 +90,7 @@ impl Visitor for Mount<'_> {
 }
 
 /// A creating POST to `…/things` makes what GET `…/things/{field}` reads: then `field`.
-fn addressed_by(table: &[&'static Route], route: &Route) -> Option<&'static str> {
+pub fn addressed_by(table: &[&'static Route], route: &Route) -> Option<&'static str> {
     if route.verb != "POST" || route.success != 201 {
         return None;
     }
@@ -103,11 +107,10 @@ mod tests {
 
     #[test]
     fn a_new_resource_is_addressed_where_it_can_be_read() {
-        let mut table = Table(Vec::new());
-        visit_routes(&mut table);
+        let table = table();
         let field = |path: &str| {
-            let route = table.0.iter().find(|one| one.verb == "POST" && one.path == path);
-            addressed_by(&table.0, route.unwrap())
+            let route = table.iter().find(|one| one.verb == "POST" && one.path == path);
+            addressed_by(&table, route.unwrap())
         };
         assert_eq!(field("/api/v1/courses"), Some("slug"));
         assert_eq!(field("/api/v1/auth/register"), None);

@@ -1,28 +1,9 @@
 //! What holds for every route of the contract, so that a new RPC is covered without a new test.
 
-use proto::rest::{Body, Route, Texts, Visitor, visit_routes};
-use serde::{Serialize, de::DeserializeOwned};
+use gateway::transcode::table;
+use proto::rest::{Body, Route};
 
 use crate::support::Gateway;
-
-struct Table(Vec<&'static Route>);
-
-impl Visitor for Table {
-    fn unary<In, Out>(&mut self, route: &'static Route)
-    where
-        In: prost::Message + Default + DeserializeOwned + 'static,
-        Out: prost::Message + Default + Serialize + Texts + 'static,
-    {
-        self.0.push(route);
-    }
-}
-
-fn table() -> Vec<&'static Route> {
-    let mut table = Table(Vec::new());
-    visit_routes(&mut table);
-    assert!(table.0.len() > 20);
-    table.0
-}
 
 fn with_body() -> impl Iterator<Item = &'static Route> {
     table().into_iter().filter(|route| route.body != Body::None)

@@ -5,7 +5,7 @@ mod gateway;
 mod raw;
 
 pub use self::{
-    fake::{Call, Fake},
-    gateway::Gateway,
+    fake::Fake,
+    gateway::{Gateway, SERVICE_TOKEN},
     raw::{Answer, exchange, exchange_slowly, request},
 };

@@ -1,0 +1,146 @@
+//! One route as an OpenAPI operation.
+
+use prost_reflect::{Kind, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
+use proto::rest::{Body, Field, Route};
+use serde_json::{Map, Value, json};
+
+use super::{
+    comments::{Comments, summary},
+    schema::Schemas,
+};
+use crate::transcode::{addressed_by, is_parameter, is_whole_body_field, table};
+
+/// Describes a route.
+pub fn describe(
+    route: &Route,
+    method: &MethodDescriptor,
+    comments: &Comments,
+    schemas: &mut Schemas<'_>,
+) -> Value {
+    let comment = comments.of_method(method);
+    let service = method.parent_service();
+    let mut operation = json!({
+        "operationId": format!("{}.{}", service.name(), method.name()),
+        "tags": [tag(service)],
+        "summary": summary(comment),
+        "description": comment,
+        "parameters": parameters(route, method, comments),
+        "responses": responses(route, method, schemas),
+    });
+    if let Some(body) = body(route, &method.input(), schemas) {
+        operation["requestBody"] = json!({ "content": { "application/json": { "schema": body } } });
+    }
+    operation
+}
+
+/// The tag of a service: `AccountService` is `Account`.
+pub fn tag(service: &ServiceDescriptor) -> String {
+    service.name().trim_end_matches("Service").to_owned()
+}
+
+/// What every refusal looks like.
+pub fn problem_response() -> Value {
+    let schema = json!({ "$ref": "#/components/schemas/Problem" });
+    json!({
+        "description": "The request was refused.",
+        "content": { "application/problem+json": { "schema": schema } },
+    })
+}
+
+fn parameters(route: &Route, method: &MethodDescriptor, comments: &Comments) -> Vec<Value> {
+    let describe = |field: &Field, place: &str| {
+        let described = method.input().get_field_by_name(field.name);
+        json!({
+            "name": field.name,
+            "in": place,
+            "required": place == "path",
+            "description": described.map(|field| comments.of_field(&field).to_owned()),
+            "schema": Schemas::parameter(field),
+        })
+    };
+    let mut parameters = Vec::new();
+    for field in route.fields {
+        if route.path.contains(&format!("{{{}}}", field.name)) {
+            parameters.push(describe(field, "path"));
+        } else if is_parameter(route, field) {
+            parameters.push(describe(field, "query"));
+        }
+    }
+    let mut header = |applies: bool, name: &str, description: &str| {
+        if applies {
+            parameters.push(json!({
+                "name": name,
+                "in": "header",
+                "description": description,
+                "schema": { "type": "string" },
+            }));
+        }
+    };
+    header(
+        has_field(route, "request_id"),
+        "Idempotency-Key",
+        "Makes a retry safe: the same key and input answer the same for 24 hours.",
+    );
+    header(
+        has_field(route, "etag"),
+        "If-Match",
+        "The version the change was made from; 412 when it is no longer the current one.",
+    );
+    header(
+        route.verb == "GET" && has_etag(method),
+        "If-None-Match",
+        "The version the caller has; 304 when it is the current one.",
+    );
+    parameters
+}
+
+fn body(route: &Route, input: &MessageDescriptor, schemas: &mut Schemas<'_>) -> Option<Value> {
+    match route.body {
+        Body::None => None,
+        Body::Whole => Some(schemas.body(input, |name| {
+            let field = route.body_fields.iter().find(|field| field.name == name);
+            field.is_some_and(|field| is_whole_body_field(route, field))
+        })),
+        Body::Field(name) => match input.get_field_by_name(name)?.kind() {
+            Kind::Message(resource) => Some(schemas.body(&resource, |_| true)),
+            _ => None,
+        },
+    }
+}
+
+fn responses(route: &Route, method: &MethodDescriptor, schemas: &mut Schemas<'_>) -> Value {
+    let output = method.output();
+    let mut success = json!({ "description": "Success." });
+    if output.fields().len() > 0 {
+        success["content"] = json!({ "application/json": { "schema": schemas.answer(&output) } });
+    }
+    let mut headers = Map::new();
+    if has_etag(method) {
+        let description = "The version of this representation.";
+        headers.insert("ETag".to_owned(), header(description));
+    }
+    if addressed_by(&table(), route).is_some() {
+        headers.insert("Location".to_owned(), header("Where the new resource is."));
+    }
+    if !headers.is_empty() {
+        success["headers"] = headers.into();
+    }
+    let mut responses = json!({ "default": { "$ref": "#/components/responses/Problem" } });
+    responses[route.success.to_string()] = success;
+    if route.verb == "GET" && has_etag(method) {
+        responses["304"] = json!({ "description": "The caller has the current version." });
+    }
+    responses
+}
+
+fn header(description: &str) -> Value {
+    json!({ "description": description, "schema": { "type": "string" } })
+}
+
+fn has_field(route: &Route, name: &str) -> bool {
+    route.fields.iter().any(|field| field.name == name)
+}
+
+fn has_etag(method: &MethodDescriptor) -> bool {
+    method.output().get_field_by_name("etag").is_some()
+}
