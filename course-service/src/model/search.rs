@@ -25,7 +25,15 @@ pub enum BadSearch {
 
 /// Printable lower-case ASCII that reads like the text: transliterated, single spaces between words.
 pub fn fold(text: &str) -> String {
-    let composed: String = text.nfc().collect();
+    // Tabs and the like separate words; transliteration would drop them.
+    let blank = |letter: char| {
+        if letter.is_control() || letter.is_whitespace() {
+            ' '
+        } else {
+            letter
+        }
+    };
+    let composed: String = text.nfc().map(blank).collect();
     let ascii = deunicode_with_tofu(&composed, "").to_ascii_lowercase();
     ascii
         .split(|letter: char| !letter.is_ascii_graphic())

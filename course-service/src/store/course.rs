@@ -21,7 +21,7 @@ use crate::model::{course::Course, search, slug::Slug};
 const FIND: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM course_slugs s JOIN courses c ON c.id = s.course_id WHERE s.slug = $1"
+    " FROM course_slugs s JOIN courses ON courses.id = s.course_id WHERE s.slug = $1"
 );
 const INSERT: &str = "INSERT INTO courses (id, title, title_key, title_order, subtitle, slug, description, \
      search_text, price, currency, state, instructors, created_at, updated_at, revision) \
@@ -30,7 +30,7 @@ const INSERT: &str = "INSERT INTO courses (id, title, title_key, title_order, su
 /// Changes nothing and locks the row: a second change of the same course waits here and then sees this one.
 /// It is what both databases understand as SELECT FOR UPDATE.
 const LOCK: &str = concat!(
-    "UPDATE courses AS c SET revision = c.revision WHERE c.id = $1 RETURNING ",
+    "UPDATE courses SET revision = revision WHERE id = $1 RETURNING ",
     columns!()
 );
 const UPDATE: &str = "UPDATE courses SET title = $2, title_key = $3, title_order = $4, subtitle = $5, slug = $6, \

@@ -68,7 +68,7 @@ impl Statement {
             if place > 0 {
                 self.push(" AND ");
             }
-            self.push("c.search_text LIKE ");
+            self.push("search_text LIKE ");
             self.bind(Value::Text(format!("%{}%\n%", escape(word))));
             self.push(" ESCAPE '\\'");
         }
@@ -78,20 +78,20 @@ impl Statement {
     fn filter(&mut self, filter: &Filter) {
         self.push(" WHERE 1 = 1");
         if filter.published_only {
-            self.push(" AND c.state = 'published'");
+            self.push(" AND state = 'published'");
         }
         match filter.is_free {
-            Some(true) => self.push(" AND c.price = 0"),
-            Some(false) => self.push(" AND c.price > 0"),
+            Some(true) => self.push(" AND price = 0"),
+            Some(false) => self.push(" AND price > 0"),
             None => {}
         }
         if let Some(user_id) = filter.instructor {
-            self.push(" AND c.id IN (SELECT t.course_id FROM course_instructors t WHERE t.user_id = ");
+            self.push(" AND id IN (SELECT t.course_id FROM course_instructors t WHERE t.user_id = ");
             self.bind(Value::Id(user_id));
             self.push(")");
         }
         for word in &filter.words {
-            self.push(" AND c.search_text LIKE ");
+            self.push(" AND search_text LIKE ");
             self.bind(Value::Text(format!("%{}%", escape(word))));
             self.push(" ESCAPE '\\'");
         }
@@ -100,14 +100,14 @@ impl Statement {
     /// Only what comes after the cursor.
     fn after(&mut self, cursor: Cursor, descending: bool, words: &[String]) {
         let (columns, values) = match cursor {
-            Cursor::CreatedAt(time, id) => ("c.created_at, c.id)", vec![Value::Time(time), Value::Id(id)]),
+            Cursor::CreatedAt(time, id) => ("created_at, id)", vec![Value::Time(time), Value::Id(id)]),
             Cursor::Title(title, id) => (
-                "c.title_order, c.id)",
+                "title_order, id)",
                 vec![Value::Bytes(title.into_bytes()), Value::Id(id)],
             ),
-            Cursor::Price(price, id) => ("c.price, c.id)", vec![Value::Number(price), Value::Id(id)]),
+            Cursor::Price(price, id) => ("price, id)", vec![Value::Number(price), Value::Id(id)]),
             Cursor::Relevance(relevance, time, id) => (
-                ", c.created_at, c.id)",
+                ", created_at, id)",
                 vec![Value::Number(relevance), Value::Time(time), Value::Id(id)],
             ),
         };
@@ -123,14 +123,14 @@ impl Statement {
 
     fn order(&mut self, order: Order) {
         self.push(match (order.by, order.descending) {
-            (OrderBy::CreatedAt, false) => " ORDER BY c.created_at, c.id",
-            (OrderBy::CreatedAt, true) => " ORDER BY c.created_at DESC, c.id DESC",
-            (OrderBy::Title, false) => " ORDER BY c.title_order, c.id",
-            (OrderBy::Title, true) => " ORDER BY c.title_order DESC, c.id DESC",
-            (OrderBy::Price, false) => " ORDER BY c.price, c.id",
-            (OrderBy::Price, true) => " ORDER BY c.price DESC, c.id DESC",
-            (OrderBy::Relevance, false) => " ORDER BY relevance, c.created_at, c.id",
-            (OrderBy::Relevance, true) => " ORDER BY relevance DESC, c.created_at DESC, c.id DESC",
+            (OrderBy::CreatedAt, false) => " ORDER BY created_at, id",
+            (OrderBy::CreatedAt, true) => " ORDER BY created_at DESC, id DESC",
+            (OrderBy::Title, false) => " ORDER BY title_order, id",
+            (OrderBy::Title, true) => " ORDER BY title_order DESC, id DESC",
+            (OrderBy::Price, false) => " ORDER BY price, id",
+            (OrderBy::Price, true) => " ORDER BY price DESC, id DESC",
+            (OrderBy::Relevance, false) => " ORDER BY relevance, created_at, id",
+            (OrderBy::Relevance, true) => " ORDER BY relevance DESC, created_at DESC, id DESC",
         });
     }
 }
@@ -150,7 +150,7 @@ impl Store {
         let mut statement = Statement::default();
         statement.push(concat!("SELECT ", columns!(), ", "));
         statement.relevance(&filter.words);
-        statement.push(" AS relevance FROM courses c");
+        statement.push(" AS relevance FROM courses");
         statement.filter(filter);
         if let Some(cursor) = after {
             statement.after(cursor, order.descending, &filter.words);

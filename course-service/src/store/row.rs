@@ -9,11 +9,12 @@ use crate::model::{
     subtitle::Subtitle, title::Title,
 };
 
-/// The columns of [`CourseRow`], of `courses` by the name `c`.
+/// The columns of [`CourseRow`]. They name their table because SQLite knows no alias in RETURNING.
 macro_rules! columns {
     () => {
-        "c.id, c.title, c.subtitle, c.slug, c.description, c.price, c.currency, c.state, c.instructors, \
-         c.created_at, c.updated_at, c.revision"
+        "courses.id, courses.title, courses.subtitle, courses.slug, courses.description, courses.price, \
+         courses.currency, courses.state, courses.instructors, courses.created_at, courses.updated_at, \
+         courses.revision"
     };
 }
 pub(super) use columns;

@@ -1,0 +1,113 @@
+//! Who may do what: one row for each RPC, and a test that no RPC is without one.
+
+use proto::course::v1::{
+    AddInstructorRequest, Course, GetCourseRequest, ListCoursesRequest, ListInstructorsRequest,
+    RemoveInstructorRequest,
+};
+use tonic::{Code, Status};
+
+use crate::{
+    support::{Place, on_both},
+    world::{Caller, World, new_course, update},
+};
+
+on_both![every_rpc_answers_as_its_row_says];
+
+const OK: Code = Code::Ok;
+const UNKNOWN: Code = Code::Unauthenticated;
+const HIDDEN: Code = Code::NotFound;
+const DENIED: Code = Code::PermissionDenied;
+
+/// An RPC on a draft, and what an impostor, anyone, a user, other staff and the instructor get.
+const ROWS: [(&str, [Code; 5]); 7] = [
+    ("ListCourses", [UNKNOWN, OK, OK, OK, OK]),
+    ("GetCourse", [UNKNOWN, HIDDEN, HIDDEN, OK, OK]),
+    (
+        "CreateCourse",
+        [UNKNOWN, UNKNOWN, DENIED, OK, Code::AlreadyExists],
+    ),
+    ("UpdateCourse", [UNKNOWN, UNKNOWN, HIDDEN, DENIED, OK]),
+    ("ListInstructors", [UNKNOWN, HIDDEN, HIDDEN, OK, OK]),
+    ("AddInstructor", [UNKNOWN, UNKNOWN, HIDDEN, DENIED, OK]),
+    (
+        "RemoveInstructor",
+        [UNKNOWN, UNKNOWN, HIDDEN, DENIED, Code::FailedPrecondition],
+    ),
+];
+
+async fn every_rpc_answers_as_its_row_says(place: &Place) {
+    let world = World::at(place).await;
+    let (ann, bob, ben) = (world.staff("ann"), world.staff("bob"), world.user("ben"));
+    ann.create("Rust").await.unwrap();
+    let callers = [&world.impostor(), &world.anyone(), &ben, &bob, &ann];
+    for (rpc, row) in ROWS {
+        for (place, (caller, expected)) in callers.into_iter().zip(row).enumerate() {
+            let code = call(rpc, caller, &ann)
+                .await
+                .map_or_else(|status| status.code(), |()| OK);
+            assert_eq!(code, expected, "{rpc} by caller {place}");
+        }
+    }
+}
+
+async fn call(rpc: &str, caller: &Caller, instructor: &Caller) -> Result<(), Status> {
+    let mut client = caller.client.clone();
+    let (slug, user_id) = ("rust".to_owned(), instructor.id.to_string());
+    match rpc {
+        "ListCourses" => client
+            .list_courses(caller.request(ListCoursesRequest::default()))
+            .await
+            .map(drop),
+        "GetCourse" => client
+            .get_course(caller.request(GetCourseRequest { slug }))
+            .await
+            .map(drop),
+        "CreateCourse" => client
+            .create_course(caller.request(new_course("Go")))
+            .await
+            .map(drop),
+        "UpdateCourse" => client
+            .update_course(caller.request(update(&slug, &[], Course::default())))
+            .await
+            .map(drop),
+        "ListInstructors" => {
+            let message = ListInstructorsRequest {
+                slug,
+                ..ListInstructorsRequest::default()
+            };
+            client.list_instructors(caller.request(message)).await.map(drop)
+        }
+        "AddInstructor" => {
+            let message = AddInstructorRequest {
+                slug,
+                user_id,
+                request_id: String::new(),
+            };
+            client.add_instructor(caller.request(message)).await.map(drop)
+        }
+        "RemoveInstructor" => {
+            let message = RemoveInstructorRequest { slug, user_id };
+            client.remove_instructor(caller.request(message)).await.map(drop)
+        }
+        _ => panic!("{rpc} has a row but no call"),
+    }
+}
+
+#[test]
+fn every_rpc_has_a_row() {
+    let descriptors =
+        <prost_types::FileDescriptorSet as prost::Message>::decode(proto::FILE_DESCRIPTOR_SET).unwrap();
+    let course = descriptors
+        .file
+        .iter()
+        .filter(|file| file.package() == "onlineedu.course.v1");
+    let methods = course
+        .flat_map(|file| &file.service)
+        .filter(|service| service.name() == "CourseService")
+        .flat_map(|service| &service.method);
+    let mut rpcs: Vec<_> = methods.map(|method| method.name()).collect();
+    let mut rows: Vec<_> = ROWS.iter().map(|(rpc, _)| *rpc).collect();
+    rpcs.sort_unstable();
+    rows.sort_unstable();
+    assert_eq!(rpcs, rows);
+}
