@@ -1,0 +1,339 @@
+//! Registering and proving addresses.
+
+use auth_service::{
+    model::{mail_token::Purpose, user::User},
+    store::account::{Proved, Registered},
+};
+use service_runtime::database::idempotency::Once;
+
+use crate::{
+    on_both,
+    world::{World, at, full_profile, hash_of, link, name, notice, once, unverified, user},
+};
+
+on_both!(
+    a_registration_keeps_everything,
+    an_address_is_taken_without_case,
+    a_key_answers_as_at_first,
+    a_key_is_forgotten_after_a_day,
+    a_refused_registration_leaves_its_key_free,
+    a_hidden_registration_mails_once,
+    an_answer_to_a_lost_race_is_the_first_one,
+    a_link_is_queued_for_who_exists,
+    a_token_is_found_for_its_own_purpose,
+    a_proved_address_makes_active,
+    only_the_current_address_is_proved,
+    a_second_proof_does_not_undo_a_deactivation,
+    a_confirmed_address_takes_effect_once,
+    an_address_taken_meanwhile_is_not_confirmed,
+    only_the_waiting_address_is_confirmed,
+);
+
+async fn register(world: &World, user: &User, once: Option<&Once>) -> Registered {
+    let (token, mail) = link(user, Purpose::VerifyEmail);
+    let (username, hash) = (name(&user.username), hash_of(&user.username));
+    world
+        .store
+        .register(user, &username, &hash, Some((&token, &mail)), once)
+        .await
+        .unwrap()
+}
+
+fn answer(registered: Registered) -> User {
+    match registered {
+        Registered::Yes(user) => *user,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn proved(proved: Proved) -> User {
+    match proved {
+        Proved::Yes(user) => *user,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn a_registration_keeps_everything(world: World) {
+    let ada = User {
+        profile: full_profile(),
+        ..unverified("Ada+x@Example.org")
+    };
+    assert_eq!(answer(register(&world, &ada, None).await), ada);
+    assert_eq!(world.now(&ada).await, ada);
+    assert_eq!(
+        world.mails().await,
+        [("verify_email".to_owned(), "Ada+x@Example.org".to_owned())]
+    );
+    assert_eq!(world.count("mail_tokens").await, 1);
+}
+
+async fn an_address_is_taken_without_case(world: World) {
+    let ada = world.add(user("Ada@Example.org")).await;
+    let again = unverified("aDA@eXAMPLE.ORG");
+    assert!(matches!(register(&world, &again, None).await, Registered::Taken));
+    assert_eq!(world.now(&ada).await, ada);
+    assert_eq!((world.count("users").await, world.mails().await.len()), (1, 0));
+}
+
+async fn a_key_answers_as_at_first(world: World) {
+    let ada = unverified("ada@example.org");
+    let key = once("k", "input");
+    register(&world, &ada, Some(&key)).await;
+    let verified = world
+        .store
+        .verify_address(ada.id, ada.id, &name("ada@example.org"), at(1))
+        .await;
+    assert!(proved(verified.unwrap()).is_active);
+
+    let again = unverified("ada@example.org");
+    assert_eq!(answer(register(&world, &again, Some(&key)).await), ada);
+    let other_input = once("k", "other input");
+    assert!(matches!(
+        register(&world, &again, Some(&other_input)).await,
+        Registered::KeyReused
+    ));
+    let other_scope = Once {
+        scope: "Other".to_owned(),
+        ..key
+    };
+    assert!(matches!(
+        register(&world, &again, Some(&other_scope)).await,
+        Registered::Taken
+    ));
+    assert_eq!((world.count("users").await, world.mails().await.len()), (1, 1));
+}
+
+async fn a_key_is_forgotten_after_a_day(world: World) {
+    let key = once("k", "input");
+    let joined = |minutes, username: &str| User {
+        date_joined: at(minutes),
+        ..unverified(username)
+    };
+    let day = 24 * 60;
+    register(&world, &joined(0, "a@example.org"), Some(&key)).await;
+    let early = register(&world, &joined(day - 1, "b@example.org"), Some(&key)).await;
+    assert_eq!(answer(early).username, "a@example.org");
+    let late = once("k", "other input");
+    let user = answer(register(&world, &joined(day, "c@example.org"), Some(&late)).await);
+    assert_eq!(user.username, "c@example.org");
+    let again = answer(register(&world, &joined(day + 1, "d@example.org"), Some(&late)).await);
+    assert_eq!(again.username, "c@example.org");
+    assert_eq!(world.count("users").await, 2);
+}
+
+async fn a_refused_registration_leaves_its_key_free(world: World) {
+    world.add(user("ada@example.org")).await;
+    let key = once("k", "input");
+    let taken = register(&world, &unverified("ada@example.org"), Some(&key)).await;
+    assert!(matches!(taken, Registered::Taken));
+    assert_eq!(world.count("idempotency_keys").await, 0);
+    let bob = unverified("bob@example.org");
+    assert_eq!(answer(register(&world, &bob, Some(&key)).await), bob);
+}
+
+async fn a_hidden_registration_mails_once(world: World) {
+    let pretended = unverified("ada@example.org");
+    let (first, second) = (notice("ada@example.org"), notice("ada@example.org"));
+    let (key, other) = (once("k", "input"), once("k", "other input"));
+    let hide = |user: User, mail, key| {
+        let store = world.store.clone();
+        async move { store.hide_registration(&user, &mail, key).await.unwrap() }
+    };
+    assert_eq!(
+        answer(hide(pretended.clone(), first, Some(&key)).await),
+        pretended
+    );
+    let again = unverified("ada@example.org");
+    assert_eq!(
+        answer(hide(again.clone(), second.clone(), Some(&key)).await),
+        pretended
+    );
+    let reused = hide(again.clone(), second.clone(), Some(&other)).await;
+    assert!(matches!(reused, Registered::KeyReused));
+    assert_eq!((world.count("users").await, world.mails().await.len()), (0, 1));
+    assert_eq!(answer(hide(again.clone(), second, None).await), again);
+    assert_eq!(world.mails().await.len(), 2);
+}
+
+/// Many at once with one key: all get the answer of the one that was first.
+async fn an_answer_to_a_lost_race_is_the_first_one(world: World) {
+    for round in 0..10 {
+        let (username, key) = (
+            format!("u{round}@example.org"),
+            once(&format!("k{round}"), "input"),
+        );
+        let calls = (0..16).map(|_| {
+            let (user, key) = (unverified(&username), key.clone());
+            let world = &world;
+            async move { answer(register(world, &user, Some(&key)).await) }
+        });
+        let answers = futures::future::join_all(calls).await;
+        assert!(
+            answers.iter().all(|answer| *answer == answers[0]),
+            "round {round}"
+        );
+        assert_eq!(world.now(&answers[0]).await, answers[0]);
+    }
+    assert_eq!((world.count("users").await, world.mails().await.len()), (10, 10));
+}
+
+async fn a_link_is_queued_for_who_exists(world: World) {
+    let ada = world.add(user("ada@example.org")).await;
+    let token = world.add_token(&ada, Purpose::ResetPassword).await;
+    let stored = world
+        .store
+        .mail_token(token.id, Purpose::ResetPassword)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (stored.user_id, stored.username, stored.token_hash),
+        (ada.id, ada.username, token.token_hash)
+    );
+    assert_eq!((stored.expires_at, stored.used_at), (at(15), None));
+
+    world
+        .add_token(&user("gone@example.org"), Purpose::ResetPassword)
+        .await;
+    assert_eq!(
+        (world.count("mail_tokens").await, world.mails().await.len()),
+        (1, 1)
+    );
+}
+
+async fn a_token_is_found_for_its_own_purpose(world: World) {
+    let ada = world.add(user("ada@example.org")).await;
+    let token = world.add_token(&ada, Purpose::VerifyEmail).await;
+    for (purpose, found) in [
+        (Purpose::VerifyEmail, true),
+        (Purpose::ResetPassword, false),
+        (Purpose::ConfirmUsername, false),
+    ] {
+        let stored = world.store.mail_token(token.id, purpose).await.unwrap();
+        assert_eq!(stored.is_some(), found, "{purpose:?}");
+    }
+    let unknown = world
+        .store
+        .mail_token(ada.id, Purpose::VerifyEmail)
+        .await
+        .unwrap();
+    assert!(unknown.is_none());
+}
+
+async fn a_proved_address_makes_active(world: World) {
+    let ada = world.add(unverified("Ada@example.org")).await;
+    let token = world.add_token(&ada, Purpose::VerifyEmail).await;
+    let address = name("ada@example.org");
+    let verify = |minutes| {
+        world
+            .store
+            .verify_address(token.id, ada.id, &address, at(minutes))
+    };
+    let first = proved(verify(1).await.unwrap());
+    let expected = User {
+        is_active: true,
+        verified_at: Some(at(1)),
+        revision: 2,
+        ..ada.clone()
+    };
+    assert_eq!(first, expected);
+    assert!(world.is_used(&token).await);
+    assert_eq!(
+        proved(verify(2).await.unwrap()),
+        expected,
+        "nothing changes twice"
+    );
+    assert_eq!(world.now(&ada).await, expected);
+}
+
+async fn only_the_current_address_is_proved(world: World) {
+    let ada = world.add(unverified("ada@example.org")).await;
+    let token = world.add_token(&ada, Purpose::VerifyEmail).await;
+    for (user_id, address) in [(ada.id, "former@example.org"), (token.id, "ada@example.org")] {
+        let address = name(address);
+        let verified = world.store.verify_address(token.id, user_id, &address, at(1));
+        assert!(matches!(verified.await.unwrap(), Proved::Invalid), "{address:?}");
+    }
+    assert_eq!(world.now(&ada).await, ada);
+}
+
+async fn a_second_proof_does_not_undo_a_deactivation(world: World) {
+    let ada = world
+        .add(User {
+            is_active: false,
+            ..user("ada@example.org")
+        })
+        .await;
+    let token = world.add_token(&ada, Purpose::VerifyEmail).await;
+    let address = name("ada@example.org");
+    let verified = world.store.verify_address(token.id, ada.id, &address, at(1));
+    assert_eq!(proved(verified.await.unwrap()), ada);
+}
+
+/// Adds a user for whom an address waits.
+async fn add_waiting(world: &World, username: &str, pending: &str) -> User {
+    let ada = world.add(user(username)).await;
+    let changed = world.store.change_user(ada.id, None, at(1), |user| {
+        user.pending_username = Some(pending.to_owned());
+        Ok::<_, ()>(Default::default())
+    });
+    changed.await.unwrap()
+}
+
+async fn a_confirmed_address_takes_effect_once(world: World) {
+    let ada = add_waiting(&world, "ada@example.org", "Countess@example.org").await;
+    let token = world.add_token(&ada, Purpose::ConfirmUsername).await;
+    let address = name("Countess@example.org");
+    let confirm = |minutes| {
+        world
+            .store
+            .confirm_username(token.id, ada.id, &address, at(minutes))
+    };
+    let expected = User {
+        username: "Countess@example.org".to_owned(),
+        pending_username: None,
+        revision: ada.revision + 1,
+        ..ada.clone()
+    };
+    assert_eq!(proved(confirm(1).await.unwrap()), expected);
+    assert!(world.is_used(&token).await);
+    assert_eq!(
+        proved(confirm(2).await.unwrap()),
+        expected,
+        "nothing changes twice"
+    );
+    assert_eq!(world.now(&ada).await, expected);
+    let find = |key: &'static str| world.store.user_by_username(key);
+    assert_eq!(find("countess@example.org").await.unwrap(), Some(expected));
+    assert_eq!(find("ada@example.org").await.unwrap(), None);
+}
+
+async fn an_address_taken_meanwhile_is_not_confirmed(world: World) {
+    let ada = add_waiting(&world, "ada@example.org", "wanted@example.org").await;
+    let token = world.add_token(&ada, Purpose::ConfirmUsername).await;
+    world.add(user("Wanted@example.org")).await;
+    let address = name("wanted@example.org");
+    let confirmed = world.store.confirm_username(token.id, ada.id, &address, at(1));
+    assert!(matches!(confirmed.await.unwrap(), Proved::Taken));
+    assert_eq!(world.now(&ada).await, ada);
+    assert!(!world.is_used(&token).await);
+}
+
+async fn only_the_waiting_address_is_confirmed(world: World) {
+    let ada = add_waiting(&world, "ada@example.org", "wanted@example.org").await;
+    let bob = world.add(user("bob@example.org")).await;
+    let token = world.add_token(&ada, Purpose::ConfirmUsername).await;
+    for (user_id, address) in [
+        (ada.id, "other@example.org"),
+        // Its own address, while another one waits: the person changed their mind since that mail.
+        (ada.id, "ada@example.org"),
+        (bob.id, "wanted@example.org"),
+        (token.id, "wanted@example.org"),
+    ] {
+        let address = name(address);
+        let confirmed = world.store.confirm_username(token.id, user_id, &address, at(1));
+        assert!(matches!(confirmed.await.unwrap(), Proved::Invalid), "{address:?}");
+    }
+    assert_eq!(world.now(&ada).await, ada);
+    assert_eq!(world.now(&bob).await, bob);
+}
