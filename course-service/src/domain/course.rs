@@ -68,7 +68,7 @@ impl Courses {
             revision: 1,
         };
         match self.store.create(course, once.as_ref(), now).await? {
-            Created::Done(course) => Ok(course),
+            Created::Done(course) => Ok(*course),
             Created::TitleTaken => Err(Error::TitleTaken),
             Created::KeyReused => Err(Error::KeyReused),
         }
@@ -99,7 +99,7 @@ impl Courses {
 /// The changed course, or why it was not changed.
 pub(super) fn settled(changed: Changed<Error>) -> Result<Course, Error> {
     match changed {
-        Changed::Done(course) => Ok(course),
+        Changed::Done(course) => Ok(*course),
         Changed::Absent => Err(Error::CourseNotFound),
         Changed::Refused(error) => Err(error),
         Changed::TitleTaken => Err(Error::TitleTaken),

@@ -41,7 +41,7 @@ const UPDATE: &str = "UPDATE courses SET title = $2, title_key = $3, title_order
 #[derive(Debug)]
 pub enum Created {
     /// It is there, maybe since an earlier call with the same key.
-    Done(Course),
+    Done(Box<Course>),
     /// Another course has the title.
     TitleTaken,
     /// The key was used with other input.
@@ -52,7 +52,7 @@ pub enum Created {
 #[derive(Debug)]
 pub enum Changed<E> {
     /// It is as asked, maybe since an earlier call with the same key.
-    Done(Course),
+    Done(Box<Course>),
     /// There is no such course.
     Absent,
     /// The rule refused; nothing is written.
@@ -93,7 +93,9 @@ impl Store {
             if let Some(once) = once {
                 match tx.claim(once, now).await? {
                     Claim::New => {}
-                    Claim::Answered(answer) => return Ok(Created::Done(serde_json::from_str(&answer)?)),
+                    Claim::Answered(answer) => {
+                        return Ok(Created::Done(Box::new(serde_json::from_str(&answer)?)));
+                    }
                     Claim::Reused => return Ok(Created::KeyReused),
                 }
             }
@@ -132,7 +134,7 @@ impl Store {
                 tx.record(once, &serde_json::to_string(&course)?).await?;
             }
             tx.commit().await?;
-            Ok(Created::Done(course))
+            Ok(Created::Done(Box::new(course)))
         })
     }
 
@@ -153,7 +155,9 @@ impl Store {
             if let Some(once) = once {
                 match tx.claim(once, now).await? {
                     Claim::New => {}
-                    Claim::Answered(answer) => return Ok(Changed::Done(serde_json::from_str(&answer)?)),
+                    Claim::Answered(answer) => {
+                        return Ok(Changed::Done(Box::new(serde_json::from_str(&answer)?)));
+                    }
                     Claim::Reused => return Ok(Changed::KeyReused),
                 }
             }
@@ -171,7 +175,7 @@ impl Store {
                     tx.record(once, &serde_json::to_string(&course)?).await?;
                     tx.commit().await?;
                 }
-                return Ok(Changed::Done(course));
+                return Ok(Changed::Done(Box::new(course)));
             }
             course.revision += 1;
             course.updated_at = now;
@@ -206,7 +210,7 @@ impl Store {
                 tx.record(once, &serde_json::to_string(&course)?).await?;
             }
             tx.commit().await?;
-            Ok(Changed::Done(course))
+            Ok(Changed::Done(Box::new(course)))
         })
     }
 }

@@ -1,5 +1,12 @@
 //! Every RPC over a real socket, beside an auth-service whose users and moods the tests choose.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends where something is not as it should be"
+)]
+
 mod auth_down;
 mod concurrency;
 mod create;

@@ -31,7 +31,7 @@ fn allow(_: &mut Course) -> Result<(), Infallible> {
 
 fn done<E: std::fmt::Debug>(changed: Changed<E>) -> Course {
     match changed {
-        Changed::Done(course) => course,
+        Changed::Done(course) => *course,
         other => panic!("{other:?}"),
     }
 }

@@ -33,7 +33,7 @@ fn once(key: &str, input: &str) -> Once {
 
 fn created(created: Created) -> Course {
     match created {
-        Created::Done(course) => course,
+        Created::Done(course) => *course,
         other => panic!("{other:?}"),
     }
 }

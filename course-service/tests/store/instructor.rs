@@ -28,7 +28,7 @@ async fn change(place: &Place, id: Uuid, rule: impl FnOnce(&mut Course)) -> Cour
         Ok::<_, Infallible>(())
     };
     match place.store.change(id, None, minute(1), rule).await.unwrap() {
-        Changed::Done(course) => course,
+        Changed::Done(course) => *course,
         other => panic!("{other:?}"),
     }
 }

@@ -65,7 +65,7 @@ pub fn course_by(person: Person, name: &str) -> Course {
 /// Stores a course that nothing stands in the way of.
 pub async fn stored(store: &Store, course: Course) -> Course {
     match store.create(course, None, minute(0)).await.unwrap() {
-        Created::Done(course) => course,
+        Created::Done(course) => *course,
         other => panic!("{other:?}"),
     }
 }
