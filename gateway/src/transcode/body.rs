@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
 use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use tokio::time;
 use tonic::Code;
 
@@ -17,6 +17,10 @@ pub const LARGEST_BODY: usize = 256 * 1024;
 
 /// How long a body may take to arrive.
 const LONGEST_ARRIVAL: Duration = Duration::from_secs(15);
+
+/// How much of a body that is too large is read and dropped, and for how long.
+const MOST_DROPPED: usize = 4 * 1024 * 1024;
+const LONGEST_DROPPING: Duration = Duration::from_secs(1);
 
 /// Reads a JSON body. One that is empty needs no media type.
 ///
@@ -42,13 +46,13 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
 ///
 /// # Errors
 /// 408, 413, or 400 when it ends early.
-pub async fn collect(body: Body) -> Result<Bytes, Problem> {
+pub async fn collect(mut body: Body) -> Result<Bytes, Problem> {
     if body.size_hint().lower() > LARGEST_BODY as u64 {
-        return Err(too_large());
+        return Err(too_large(body).await);
     }
-    match time::timeout(LONGEST_ARRIVAL, Limited::new(body, LARGEST_BODY).collect()).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+    match time::timeout(LONGEST_ARRIVAL, gather(&mut body)).await {
+        Ok(Ok(Some(whole))) => Ok(whole),
+        Ok(Ok(None)) => Err(too_large(body).await),
         Ok(Err(_broken_off)) => Err(Problem::bad_request(
             "BODY_INCOMPLETE",
             "The body did not arrive as announced.",
@@ -60,6 +64,41 @@ pub async fn collect(body: Body) -> Result<Bytes, Problem> {
             "The body took too long to arrive.",
         )),
     }
+}
+
+/// The whole body; `None` when it is too large.
+async fn gather(body: &mut Body) -> Result<Option<Bytes>, axum::Error> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        if whole.len() + data.len() > LARGEST_BODY {
+            return Ok(None);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(Some(whole.freeze()))
+}
+
+/// The refusal of what is too large. The rest is read and dropped for a moment: a connection closed on a
+/// client that is still sending is reset, and the client never sees why.
+async fn too_large(mut body: Body) -> Problem {
+    let draining = async {
+        let mut dropped = 0;
+        while let Some(Ok(frame)) = body.frame().await
+            && dropped < MOST_DROPPED
+        {
+            dropped += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    let _in_time = time::timeout(LONGEST_DROPPING, draining).await;
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        Code::InvalidArgument,
+        "BODY_TOO_LARGE",
+        "The body must not be larger than 256 KiB.",
+    )
 }
 
 /// Whether the body is as it is, not compressed.
@@ -95,15 +134,6 @@ fn unsupported() -> Problem {
         Code::InvalidArgument,
         "UNSUPPORTED_MEDIA_TYPE",
         "The body must be application/json in UTF-8, not compressed.",
-    )
-}
-
-fn too_large() -> Problem {
-    Problem::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        Code::InvalidArgument,
-        "BODY_TOO_LARGE",
-        "The body must not be larger than 256 KiB.",
     )
 }
 

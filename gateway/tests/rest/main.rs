@@ -8,12 +8,18 @@
 
 mod support;
 
+mod binary;
+mod connections;
 mod context;
 mod cors;
 mod every_route;
-
+mod hostile_http;
+mod hostile_json;
 mod input;
-
+mod kept_mail;
+mod limits;
+mod mail_links;
+mod openapi;
 mod output;
 mod problems;
 mod shutdown;

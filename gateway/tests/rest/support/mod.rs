@@ -7,5 +7,5 @@ mod raw;
 pub use self::{
     fake::Fake,
     gateway::{Gateway, SERVICE_TOKEN},
-    raw::{Answer, exchange, exchange_slowly, request},
+    raw::{exchange, exchange_slowly, request},
 };

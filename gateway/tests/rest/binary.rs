@@ -1,0 +1,81 @@
+//! `gateway serve` as an operator runs it.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+fn gateway(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    command
+        .args(arguments)
+        .env_clear()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn lines(child: &mut Child, count: usize) -> Vec<String> {
+    let output = BufReader::new(child.stdout.take().unwrap());
+    output.lines().take(count).map(Result::unwrap).collect()
+}
+
+#[tokio::test]
+async fn it_prints_where_it_listens_serves_and_stops_when_told() {
+    let listen = [
+        "serve",
+        "--gateway-listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+    ];
+    let mut child = gateway(&listen).spawn().unwrap();
+    let printed = lines(&mut child, 2);
+    let address = |line: &str| line.rsplit(' ').next().unwrap().to_owned();
+    let (serving, admin) = (address(&printed[0]), address(&printed[1]));
+    assert!(
+        serving.starts_with("http://127.0.0.1:") && !serving.ends_with(":0"),
+        "{serving}"
+    );
+
+    let document = reqwest::get(format!("{serving}/openapi.json")).await.unwrap();
+    assert_eq!(document.status().as_u16(), 200);
+    let ready = reqwest::get(format!("{admin}/readyz")).await.unwrap();
+    assert_eq!(ready.status().as_u16(), 200);
+
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let ended = tokio::task::spawn_blocking(move || child.wait().unwrap())
+        .await
+        .unwrap();
+    assert!(ended.success(), "{ended}");
+}
+
+#[test]
+fn settings_that_cannot_be_used_are_all_named() {
+    let output = gateway(&["serve"])
+        .env("ENVIRONMENT", "production")
+        .env("AUTH_URL", "nonsense")
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let told = String::from_utf8(output.stderr).unwrap();
+    for name in ["AUTH_URL", "ALLOWED_HOSTS", "SERVICE_TOKEN"] {
+        assert!(told.contains(name), "{told}");
+    }
+}
+
+#[test]
+fn help_names_every_setting() {
+    let output = gateway(&["--help"]).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    for setting in gateway::config::SETTINGS {
+        assert!(help.contains(setting.name), "{}", setting.name);
+    }
+}

@@ -1,0 +1,104 @@
+//! The OpenAPI document and the page that reads it.
+
+use serde_json::{Value, json};
+
+use crate::support::Gateway;
+
+async fn document() -> Value {
+    let gateway = Gateway::start();
+    let response = gateway.request("GET", "/openapi.json").send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "application/json");
+    response.json().await.unwrap()
+}
+
+#[tokio::test]
+async fn these_are_the_operations() {
+    let document = document().await;
+    assert_eq!(document["openapi"], "3.1.1");
+    let mut lines = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let answers: Vec<_> = operation["responses"]
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(String::as_str)
+                .collect();
+            let method = method.to_uppercase();
+            lines.push(format!(
+                "{method} {path} {} {}",
+                operation["operationId"],
+                answers.join(",")
+            ));
+        }
+    }
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[tokio::test]
+async fn a_creating_operation_says_all_there_is_to_say() {
+    let document = document().await;
+    insta::assert_json_snapshot!(document["paths"]["/api/v1/courses"]["post"]);
+    insta::assert_json_snapshot!(document["paths"]["/api/v1/courses/{slug}"]["get"]);
+}
+
+#[tokio::test]
+async fn schemas_say_what_may_be_null() {
+    let document = document().await;
+    let user = &document["components"]["schemas"]["auth.v1.User"];
+    assert_eq!(
+        user["properties"]["dashboard_first_date"]["type"],
+        json!(["string", "null"])
+    );
+    assert_eq!(
+        user["properties"]["color_mode"]["enum"],
+        json!(["light", "dark", null])
+    );
+    assert_eq!(user["properties"]["last_login"]["format"], "date-time");
+    assert_eq!(user["properties"]["username"]["type"], "string");
+    let patch =
+        &document["paths"]["/api/v1/me"]["patch"]["requestBody"]["content"]["application/json"]["schema"];
+    assert_eq!(patch["additionalProperties"], false);
+    assert_eq!(
+        patch["properties"]["color_mode"]["enum"],
+        json!(["light", "dark"])
+    );
+    assert_eq!(patch["properties"]["etag"]["readOnly"], true);
+}
+
+#[tokio::test]
+async fn the_page_loads_nothing_from_elsewhere() {
+    let gateway = Gateway::start();
+    let response = gateway.request("GET", "/").send().await.unwrap();
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["location"]),
+        (303, &"/docs".parse().unwrap())
+    );
+    let response = gateway.request("GET", "/docs").send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+    let policy = response.headers()["content-security-policy"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        policy.contains("script-src 'self'") && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    let page = response.text().await.unwrap();
+    assert!(!page.contains("//"), "{page}");
+    for (path, media_type) in [
+        ("/docs/docs.js", "text/javascript"),
+        ("/docs/docs.css", "text/css"),
+    ] {
+        assert!(page.contains(path));
+        let response = gateway.request("GET", path).send().await.unwrap();
+        assert!(
+            response.headers()["content-type"]
+                .to_str()
+                .unwrap()
+                .starts_with(media_type)
+        );
+        let text = response.text().await.unwrap();
+        assert!(!text.contains("innerHTML") && !text.contains("http:"), "{path}");
+    }
+}
