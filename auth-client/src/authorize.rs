@@ -1,7 +1,7 @@
 //! Asks auth-service who a caller is and what they may do now. An answer that cannot be had is an error of its
 //! own: nobody is let in by default, and nobody is turned into a stranger.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use chrono::{DateTime, Utc};
 use proto::auth::v1::{
@@ -150,7 +150,8 @@ impl AuthClient {
             send(self.tokens.clone(), request).await
         };
         let answer = match attempt().await {
-            Err(status) if status.code() == Code::Unavailable => attempt().await,
+            // A refusal that the other side sent has no source; one of the transport does.
+            Err(status) if status.code() == Code::Unavailable && status.source().is_some() => attempt().await,
             answer => answer,
         };
         answer

@@ -110,10 +110,7 @@ impl Config {
 }
 
 fn url(text: &str) -> Result<String, String> {
-    let scheme = text
-        .strip_prefix("http://")
-        .or_else(|| text.strip_prefix("https://"));
-    match scheme {
+    match text.strip_prefix("http://") {
         Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(text.to_owned()),
         _ => Err(format!(
             "{text:?} is not an address such as http://127.0.0.1:50051"

@@ -103,3 +103,28 @@ fn unavailable(reason: &'static str) -> Refusal {
 fn field_error(fault: Fault) -> FieldError {
     FieldError::new(fault.field, fault.message)
 }
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::StatusExt;
+
+    use super::*;
+
+    #[test]
+    fn a_database_that_cannot_serve_is_worth_another_try() {
+        let error = store::Error::Unavailable(sqlx::Error::PoolTimedOut);
+        let status = status(error.into(), "id-1");
+        assert_eq!(status.code(), Code::Unavailable);
+        let retry = status.get_details_retry_info().unwrap();
+        assert_eq!(retry.retry_delay, Some(RETRY_AFTER));
+    }
+
+    #[test]
+    fn a_bug_is_told_as_nothing_but_the_request_id() {
+        let error = store::Error::Failed(sqlx::Error::Protocol("SELECT secret".to_owned()));
+        let status = status(error.into(), "id-1");
+        assert_eq!(status.code(), Code::Internal);
+        assert!(status.message().contains("id-1"));
+        assert!(!format!("{status:?}").contains("secret"));
+    }
+}

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use course_service::{
     model::{course::Course, description::Description, price::Price, state::State, subtitle::Subtitle},
-    store::{Changed, Created, Store},
+    store::{Changed, Created, Error, Store},
 };
 
 use crate::{
@@ -39,7 +39,8 @@ fn done<E: std::fmt::Debug>(changed: Changed<E>) -> Course {
 async fn the_database_answers(place: &Place) {
     place.store.ping().await.unwrap();
     place.store.close().await;
-    assert!(place.store.ping().await.is_err());
+    let gone = place.store.ping().await;
+    assert!(matches!(gone, Err(Error::Unavailable(_))), "{gone:?}");
 }
 
 async fn a_course_is_found_as_it_was_stored(place: &Place) {
