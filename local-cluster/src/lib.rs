@@ -144,6 +144,15 @@ impl LocalCluster {
     }
 }
 
+/// A cluster that is let go of without [`LocalCluster::stop`] stops all the same; nobody learns how that went.
+impl Drop for LocalCluster {
+    fn drop(&mut self) {
+        self.readiness.set(false);
+        self.front.stop();
+        self.back.stop();
+    }
+}
+
 fn bind(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, StartError> {
     listen::bind_many(address, count).map_err(|source| StartError::Listen { address, source })
 }
