@@ -9,10 +9,14 @@ mod security_headers;
 
 use std::{borrow::Cow, convert::Infallible, panic::AssertUnwindSafe, time::Instant};
 
-use axum::{Router, body::Body, response::IntoResponse, response::Response};
+use axum::{
+    BoxError, Router,
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
-use hyper::body::Incoming;
 use service_runtime::{
     entropy::Entropy,
     grpc::context::{REQUEST_ID, new_request_id, sane_request_id},
@@ -54,7 +58,10 @@ impl Edge {
     }
 
     /// Answers a request that came from this address.
-    pub async fn answer(&self, mut request: Request<Incoming>, client_address: HeaderValue) -> Response {
+    pub async fn answer<B>(&self, mut request: Request<B>, client_address: HeaderValue) -> Response
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
         let begun = Instant::now();
         let request_id = self.request_id(request.headers());
         let method = request.method().clone();
@@ -90,7 +97,10 @@ impl Edge {
         response
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Response {
+    async fn route<B>(&self, request: Request<B>) -> Response
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
         if let Err(problem) = gate::check(&request, &self.hosts) {
             return problem.into_response();
         }
@@ -128,4 +138,37 @@ fn written(problem: Problem, response: Response, request_id: &str) -> Response {
 
 fn id_text(request_id: &HeaderValue) -> &str {
     request_id.to_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use http_body_util::BodyExt;
+    use service_runtime::settings::Values;
+
+    use super::*;
+
+    async fn panic() -> Response {
+        panic!("on purpose")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_told_as_nothing_but_the_request_id() {
+        let config = Config::from_values(&Values::default()).unwrap();
+        let edge = Edge::new(&config, Router::new().route("/panic", get(panic)));
+        let request = || {
+            let request = Request::get("/panic").header(header::HOST, "localhost");
+            request.header(REQUEST_ID, "my-id").body(Body::empty()).unwrap()
+        };
+        for _ in 0..2 {
+            let address = HeaderValue::from_static("127.0.0.1");
+            let response = edge.answer(request(), address).await;
+            assert_eq!(response.status(), 500);
+            assert_eq!(response.headers()["x-request-id"], "my-id");
+            assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(problem["detail"], "Something went wrong. Request id: my-id");
+        }
+    }
 }

@@ -27,6 +27,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request};
 use proto::rest::{self, Route, Texts};
 use serde::{Serialize, de::DeserializeOwned};
+use tonic::{Code, Status};
 
 pub use self::{
     body::{LARGEST_BODY, collect},
@@ -82,11 +83,24 @@ where
     match endpoint.upstream.call::<In, Out>(metadata, message).await {
         Ok(message) => output::write(endpoint, &parts, &message),
         Err(status) => {
-            if status.code() == tonic::Code::Internal || status.code() == tonic::Code::Unknown {
-                tracing::error!(rpc = endpoint.route.rpc, %status, "an upstream failed");
-            }
+            log_failure(endpoint.route, exchange, &status);
             let problem = from_status(&status, etag_sent);
             Err(redirect::to_canonical(endpoint.route, &parts.uri, &status).unwrap_or(problem))
         }
+    }
+}
+
+/// What went wrong behind the gateway, for the operator; the caller learns less.
+fn log_failure(route: &Route, exchange: Option<&Exchange>, status: &Status) {
+    let request_id = exchange.and_then(|exchange| exchange.request_id.to_str().ok());
+    let (rpc, code, message) = (route.rpc, status.code(), status.message());
+    match code {
+        Code::Internal | Code::Unknown | Code::DataLoss | Code::Unimplemented => {
+            tracing::error!(request_id, rpc, ?code, message, "a service failed");
+        }
+        Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded => {
+            tracing::warn!(request_id, rpc, ?code, message, "a service did not answer");
+        }
+        _ => {}
     }
 }

@@ -57,6 +57,58 @@ async fn it_prints_where_it_listens_serves_and_stops_when_told() {
     assert!(ended.success(), "{ended}");
 }
 
+#[tokio::test]
+async fn each_request_leaves_one_line_that_holds_nothing_private() {
+    let production = [
+        ("ENVIRONMENT", "production"),
+        ("ALLOWED_HOSTS", "127.0.0.1"),
+        ("SERVICE_TOKEN", "a-service-token-of-32-characters"),
+        ("GATEWAY_LISTEN", "127.0.0.1:0"),
+        ("ADMIN_LISTEN", "127.0.0.1:0"),
+        ("COURSE_URL", "http://127.0.0.1:1"),
+    ];
+    let mut child = gateway(&["serve"]).envs(production).spawn().unwrap();
+    let serving = lines(&mut child, 2)[0].rsplit(' ').next().unwrap().to_owned();
+    let client = reqwest::Client::new();
+    let request = client.get(format!("{serving}/api/v1/courses/private-slug?private=1"));
+    request
+        .header("x-request-id", "my-id")
+        .bearer_auth("private-token")
+        .send()
+        .await
+        .unwrap();
+    client
+        .get(format!("{serving}/verify-email?token=private-token"))
+        .send()
+        .await
+        .unwrap();
+
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap())
+        .await
+        .unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    let of_requests: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &serde_json::Value| line["message"] == "request")
+        .collect();
+    assert_eq!(of_requests.len(), 2, "{log}");
+    assert_eq!(of_requests[0]["request_id"], "my-id");
+    assert_eq!(of_requests[0]["route"], "/api/v1/courses/{slug}");
+    assert_eq!(of_requests[0]["status"], 400);
+    assert_eq!(of_requests[0]["reason"], "INVALID_REQUEST");
+    assert_eq!(of_requests[1]["route"], "/verify-email");
+    assert!(!log.contains("private"), "{log}");
+}
+
 #[test]
 fn settings_that_cannot_be_used_are_all_named() {
     let output = gateway(&["serve"])
