@@ -8,7 +8,7 @@ use std::{io, net::TcpListener, panic::resume_unwind, sync::Arc, thread};
 
 use axum::Router;
 use service_runtime::{grpc::channel, lifecycle::Tasks};
-use tokio::{runtime, task};
+use tokio::{runtime, sync::oneshot};
 
 use crate::{
     config::Config,
@@ -26,15 +26,19 @@ use crate::{
 pub fn serve(config: &Config, listeners: Vec<TcpListener>, tasks: &Tasks) -> io::Result<()> {
     for listener in listeners {
         let (config, stop) = (config.clone(), tasks.clone());
-        let thread = thread::Builder::new()
-            .name("gateway".to_owned())
-            .spawn(move || run(&config, listener, &stop))?;
+        let (ended, end) = oneshot::channel();
+        thread::Builder::new().name("gateway".to_owned()).spawn(move || {
+            // Nobody listens any more when the process is being torn down.
+            let _unheard = ended.send(run(&config, listener, &stop));
+        })?;
         tasks.spawn("gateway thread", async move {
-            let joined = task::spawn_blocking(move || thread.join()).await;
-            match joined {
-                Ok(Ok(Ok(()))) | Err(_) => {}
-                Ok(Ok(Err(error))) => resume_unwind(Box::new(error.to_string())),
-                Ok(Err(panic)) => resume_unwind(panic),
+            match end.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "a gateway thread cannot serve");
+                    resume_unwind(Box::new(error.to_string()));
+                }
+                Err(panicked) => resume_unwind(Box::new(panicked.to_string())),
             }
         });
     }

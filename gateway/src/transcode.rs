@@ -30,7 +30,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tonic::{Code, Status};
 
 pub use self::{
-    body::{LARGEST_BODY, collect},
+    body::collect,
     input::{is_parameter, is_whole_body_field},
     query::{Malformed, Pair, is_percent_encoded, pairs},
     routes::{Upstreams, addressed_by, router, table},

@@ -13,7 +13,7 @@ use tonic::Code;
 use crate::problem::Problem;
 
 /// The largest body, in bytes.
-pub const LARGEST_BODY: usize = 256 * 1024;
+const LARGEST_BODY: usize = 256 * 1024;
 
 /// How long a body may take to arrive.
 const LONGEST_ARRIVAL: Duration = Duration::from_secs(15);

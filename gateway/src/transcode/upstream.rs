@@ -8,7 +8,7 @@ use tonic::{Request, Status, client::Grpc, metadata::MetadataMap, transport::Cha
 use tonic_prost::ProstCodec;
 
 /// How long an answer may take.
-pub const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 
 /// The largest answer: a page of 100 courses with descriptions of 30,000 four-byte characters each.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
