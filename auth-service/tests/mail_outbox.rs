@@ -1,6 +1,13 @@
 //! The contract of the outbox, the same on both databases: queued with its cause, held by one worker at a time,
 //! settled by nobody but the holder, and never handed out once it is worth nothing.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed step is a failed test"
+)]
+
 mod mail_support;
 
 use std::{

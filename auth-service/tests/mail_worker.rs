@@ -1,6 +1,13 @@
 //! The worker against a real mail server that misbehaves: mail arrives as soon as it can, nothing goes out in
 //! the clear or after its link has expired, and a bad server harms nothing.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed step is a failed test"
+)]
+
 mod mail_support;
 
 use std::{
