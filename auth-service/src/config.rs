@@ -8,8 +8,8 @@ use service_runtime::{
     duration,
     secret::Secret,
     settings::{
-        DATA_DIR, ENABLE_LOGGING, ENVIRONMENT, Environment, Faults, Reader, SERVICE_TOKEN, Setting, Values,
-        from_str, list, switch, text,
+        self, DATA_DIR, ENABLE_LOGGING, ENVIRONMENT, Environment, Faults, RUST_LOG, Reader, SERVICE_TOKEN, SHUTDOWN_GRACE, Setting,
+        Values, from_str, secrets, switch, text,
     },
 };
 
@@ -23,6 +23,8 @@ pub const SETTINGS: &[Setting] = &[
     ENVIRONMENT,
     DATA_DIR,
     ENABLE_LOGGING,
+    RUST_LOG,
+    SHUTDOWN_GRACE,
     SERVICE_TOKEN,
     Setting::new(
         "AUTH_LISTEN",
@@ -34,14 +36,11 @@ pub const SETTINGS: &[Setting] = &[
         "127.0.0.1:9091",
         "Where /livez and /readyz are served",
     ),
-    Setting::optional(
+    Setting::secret(
         "AUTH_DATABASE_URL",
         "The database of this service alone; wins over DATABASE_URL",
     ),
-    Setting::optional(
-        "DATABASE_URL",
-        "postgres://… ; without it a SQLite file under DATA_DIR",
-    ),
+    settings::DATABASE_URL,
     Setting::new(
         "BASE_URL",
         "http://127.0.0.1:8080",
@@ -109,12 +108,14 @@ pub struct Config {
     pub environment: Environment,
     /// Whether to log.
     pub logging: bool,
+    /// How long running requests may take to finish once the process is told to stop.
+    pub shutdown_grace: Duration,
     /// Where gRPC is served.
     pub listen: SocketAddr,
     /// Where `/livez` and `/readyz` are served.
     pub admin_listen: SocketAddr,
     /// The database.
-    pub database_url: String,
+    pub database_url: Secret<String>,
     /// Where people reach the gateway, without a slash at the end; also the issuer of tokens.
     pub base_url: String,
     /// What services show each other; the first one counts, the second one while it is being changed.
@@ -152,6 +153,7 @@ impl Config {
         let production = environment == Some(Environment::Production);
         let data_dir = reader.read("DATA_DIR", from_str::<PathBuf>);
         let logging = reader.read("ENABLE_LOGGING", switch);
+        let shutdown_grace = reader.read("SHUTDOWN_GRACE", duration::parse);
         let listen = reader.read("AUTH_LISTEN", from_str);
         let admin_listen = reader.read("ADMIN_LISTEN", from_str);
         let base_url = reader.read("BASE_URL", |text| base_url(text, production));
@@ -169,11 +171,12 @@ impl Config {
         let mail = mail(&mut reader, data_dir.as_deref(), production);
         let mail_from = reader.read("EMAIL_FROM_USERNAME", sender);
         let secret_keys = secret_keys(&mut reader, data_dir.as_deref(), production);
-        let database_url = database_url(&mut reader, data_dir.as_deref());
+        let database_url = settings::database_url(&mut reader, "AUTH_DATABASE_URL", "auth.db");
         let built = (|| {
             Some(Self {
                 environment: environment?,
                 logging: logging?,
+                shutdown_grace: shutdown_grace?,
                 listen: listen?,
                 admin_listen: admin_listen?,
                 database_url: database_url?,
@@ -215,15 +218,6 @@ fn base_url(text: &str, production: bool) -> Result<String, String> {
         ));
     }
     Ok(url.to_owned())
-}
-
-/// One or two secrets of at least 32 characters.
-fn secrets(text: &str) -> Result<Vec<Secret<String>>, String> {
-    let secrets = list(text)?;
-    if !(1..=2).contains(&secrets.len()) || secrets.iter().any(|secret| secret.len() < 32) {
-        return Err("takes one secret of at least 32 characters, or two separated by a comma".to_owned());
-    }
-    Ok(secrets.into_iter().map(Secret::new).collect())
 }
 
 fn secret_keys(
@@ -298,24 +292,6 @@ fn mail(
     }
 }
 
-fn database_url(reader: &mut Reader<'_>, data_dir: Option<&std::path::Path>) -> Option<String> {
-    let known = |url: &str| {
-        let known = ["postgres://", "postgresql://", "sqlite:"]
-            .iter()
-            .any(|scheme| url.starts_with(scheme));
-        // The address itself may hold a password.
-        if known {
-            Ok(url.to_owned())
-        } else {
-            Err("begins with neither postgres:// nor sqlite:".to_owned())
-        }
-    };
-    let own = reader.read_optional("AUTH_DATABASE_URL", known)?;
-    let shared = reader.read_optional("DATABASE_URL", known)?;
-    own.or(shared)
-        .or_else(|| Some(format!("sqlite:{}", data_dir?.join("auth.db").display())))
-}
-
 fn delta(text: &str) -> Result<TimeDelta, String> {
     TimeDelta::from_std(at_least_a_second(duration::parse(text)?)?).map_err(|error| error.to_string())
 }
@@ -374,7 +350,7 @@ mod tests {
             }
         );
         assert!(matches!(config.mail, MailDestination::Folder(_)));
-        assert_eq!(config.database_url, "sqlite:./data/auth.db");
+        assert_eq!(config.database_url.expose(), "sqlite:./data/auth.db");
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub struct Started {
 /// # Errors
 /// When it cannot be reached or migrated.
 pub async fn open_store(config: &Config) -> Result<Store, StartError> {
-    let store = Store::connect(&config.database_url)
+    let store = Store::connect(config.database_url.expose())
         .await
         .map_err(StartError::Connect)?;
     store.migrate().await?;

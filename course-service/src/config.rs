@@ -27,10 +27,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     Setting::new("AUTH_URL", "http://127.0.0.1:50051", "Where auth-service is"),
     SERVICE_TOKEN,
-    Setting::secret(
-        "DATABASE_URL",
-        "postgres://… of a server that services share, each in its own schema; a SQLite file under DATA_DIR if not set",
-    ),
+    settings::DATABASE_URL,
     Setting::secret(
         "COURSE_DATABASE_URL",
         "postgres://… or sqlite:<file> for this service alone; wins over DATABASE_URL",
@@ -40,18 +37,12 @@ pub const SETTINGS: &[Setting] = &[
         "USD",
         "Currency of the prices of new courses (ISO 4217)",
     ),
-    Setting::new(
-        "SHUTDOWN_GRACE",
-        "30s",
-        "How long running requests may take to finish once the process is told to stop",
-    ),
+    settings::SHUTDOWN_GRACE,
+    settings::RUST_LOG,
     DATA_DIR,
     ENVIRONMENT,
     ENABLE_LOGGING,
 ];
-
-/// The shortest service token, in characters.
-const SHORTEST_TOKEN: usize = 32;
 
 /// Settings that can be used.
 #[derive(Debug, Clone)]
@@ -86,8 +77,8 @@ impl Config {
         let listen = reader.read("COURSE_LISTEN", settings::from_str);
         let admin_listen = reader.read("ADMIN_LISTEN", settings::from_str);
         let auth_url = reader.read("AUTH_URL", url);
-        let service_tokens = reader.read("SERVICE_TOKEN", tokens);
-        let database_url = database_url(&mut reader);
+        let service_tokens = reader.read("SERVICE_TOKEN", settings::secrets);
+        let database_url = settings::database_url(&mut reader, "COURSE_DATABASE_URL", "course.db");
         let default_currency = reader.read("DEFAULT_CURRENCY", Currency::parse);
         let shutdown_grace = reader.read("SHUTDOWN_GRACE", duration::parse);
         let environment = reader.read("ENVIRONMENT", Environment::parse);
@@ -116,44 +107,6 @@ fn url(text: &str) -> Result<String, String> {
             "{text:?} is not an address such as http://127.0.0.1:50051"
         )),
     }
-}
-
-fn tokens(text: &str) -> Result<Vec<Secret<String>>, String> {
-    let tokens = settings::list(text)?;
-    let usable =
-        |token: &String| token.len() >= SHORTEST_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic());
-    if (1..=2).contains(&tokens.len()) && tokens.iter().all(usable) {
-        Ok(tokens.into_iter().map(Secret::new).collect())
-    } else {
-        // The value is secret, so the sentence does not repeat it.
-        Err("must be one token of at least 32 visible ASCII characters, or two, comma-separated".to_owned())
-    }
-}
-
-fn database_url(reader: &mut Reader<'_>) -> Option<Secret<String>> {
-    let own = reader.read_optional("COURSE_DATABASE_URL", |text| match text {
-        _ if is_postgres(text) || text.starts_with("sqlite:") => Ok(text.to_owned()),
-        _ => Err("must begin with postgres:// or sqlite:".to_owned()),
-    });
-    let shared = reader.read_optional("DATABASE_URL", |text| {
-        if is_postgres(text) {
-            Ok(text.to_owned())
-        } else {
-            Err("must begin with postgres://; a SQLite file is one service's: COURSE_DATABASE_URL".to_owned())
-        }
-    });
-    let data_dir = reader.read("DATA_DIR", settings::text);
-    let embedded = format!("sqlite:{}/course.db", in_url(&data_dir?));
-    Some(Secret::new(own?.or(shared?).unwrap_or(embedded)))
-}
-
-fn is_postgres(url: &str) -> bool {
-    url.starts_with("postgres://") || url.starts_with("postgresql://")
-}
-
-/// A folder as it stands in a URL.
-fn in_url(folder: &str) -> String {
-    folder.replace('%', "%25").replace('?', "%3F").replace('#', "%23")
 }
 
 #[cfg(test)]

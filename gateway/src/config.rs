@@ -57,15 +57,11 @@ pub const SETTINGS: &[Setting] = &[
         "EMAIL_HOST",
         "The SMTP server that auth-service sends by; without one, development shows mail at /dev/mail",
     ),
-    Setting::new(
-        "SHUTDOWN_GRACE",
-        "30s",
-        "How long running requests may take to finish when told to stop",
-    ),
+    settings::SHUTDOWN_GRACE,
     settings::SERVICE_TOKEN,
     settings::DATA_DIR,
     settings::ENABLE_LOGGING,
-    Setting::optional("RUST_LOG", "What to log, such as info or gateway=debug"),
+    settings::RUST_LOG,
 ];
 
 /// The settings, parsed.
@@ -157,12 +153,8 @@ fn url(text: &str) -> Result<String, String> {
 /// The first token is the one to show; a second one is for those who check it.
 fn service_token(reader: &mut Reader<'_>, environment: Environment) -> Option<Option<Secret<HeaderValue>>> {
     let token = reader.read_optional("SERVICE_TOKEN", |text| {
-        let first = text.split(',').next().unwrap_or_default().trim();
-        if first.len() < 32 {
-            return Err("a token needs at least 32 characters".to_owned());
-        }
-        let mut value =
-            HeaderValue::from_str(first).map_err(|_| "only visible ASCII can be sent".to_owned())?;
+        let first = settings::secrets(text)?.swap_remove(0);
+        let mut value = HeaderValue::from_str(first.expose()).map_err(|error| error.to_string())?;
         value.set_sensitive(true);
         Ok(Secret::new(value))
     })?;

@@ -1,6 +1,6 @@
 //! `gateway serve`: one process of the gateway.
 
-use std::{error::Error, io::Write, net::SocketAddr, process::ExitCode, thread, time::Duration};
+use std::{error::Error, process::ExitCode, thread, time::Duration};
 
 use clap::Command;
 use gateway::{
@@ -10,8 +10,9 @@ use gateway::{
 use mimalloc::MiMalloc;
 use service_runtime::{
     admin::{self, Readiness},
-    lifecycle::{Tasks, told_to_stop},
+    lifecycle::Tasks,
     listen,
+    process::{ended, say, until_told_to_stop},
     settings::{Values, command},
     telemetry,
 };
@@ -26,18 +27,10 @@ fn main() -> ExitCode {
         .subcommand(Command::new("serve").about(serve_about))
         .subcommand_required(true)
         .get_matches();
-    match serve(&Values::from_matches(&matches, SETTINGS)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            tell(std::io::stderr(), format_args!("gateway: {error}"));
-            ExitCode::FAILURE
-        }
-    }
+    ended("gateway", serve(&Values::from_matches(&matches, SETTINGS)))
 }
 
-/// Serves; says whether everything ended well.
-fn serve(values: &Values) -> Result<bool, Box<dyn Error>> {
+fn serve(values: &Values) -> Result<(), Box<dyn Error>> {
     let config = Config::from_values(values)?;
     if config.logging {
         telemetry::start(config.environment, values.get("RUST_LOG"));
@@ -48,7 +41,7 @@ fn serve(values: &Values) -> Result<bool, Box<dyn Error>> {
     let bound = listeners
         .first()
         .map_or(Ok(config.listen), std::net::TcpListener::local_addr)?;
-    announce(bound, admin_listener.local_addr()?);
+    let admin_bound = admin_listener.local_addr()?;
 
     // Only supervises: the work is done on the threads that `server::serve` starts.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -56,31 +49,13 @@ fn serve(values: &Values) -> Result<bool, Box<dyn Error>> {
         .build()?;
     runtime.block_on(async {
         let (tasks, readiness) = (Tasks::default(), Readiness::default());
-        admin::serve(admin_listener, readiness.clone(), &tasks)?;
         server::serve(&config, listeners, &tasks)?;
         readiness.set(true);
-        tokio::select! {
-            told = told_to_stop() => told?,
-            () = tasks.stopping() => {}
-        }
-        readiness.set(false);
-        tasks.stop();
+        admin::serve(admin_listener, readiness, &tasks)?;
+        say(format_args!(
+            "gateway listens on http://{bound}, operators on http://{admin_bound}"
+        ));
         // The threads keep the grace themselves; this only waits for them.
-        Ok(tasks
-            .finished(config.shutdown_grace + Duration::from_secs(1))
-            .await)
+        until_told_to_stop(&tasks, config.shutdown_grace + Duration::from_secs(1)).await
     })
-}
-
-fn announce(gateway: SocketAddr, admin: SocketAddr) {
-    tell(
-        std::io::stdout(),
-        format_args!("gateway listens on http://{gateway}"),
-    );
-    tell(std::io::stdout(), format_args!("admin listens on http://{admin}"));
-}
-
-/// A closed terminal is no reason to fail.
-fn tell(mut output: impl Write, line: std::fmt::Arguments<'_>) {
-    let _closed = writeln!(output, "{line}");
 }

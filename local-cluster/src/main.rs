@@ -1,11 +1,12 @@
 //! `cargo run`: the whole of Online Edu on a developer's machine, until Ctrl-C.
 
-use std::{error::Error, io::Write, process::ExitCode};
+use std::{error::Error, process::ExitCode};
 
 use local_cluster::{LocalCluster, settings};
 use service_runtime::{
     clock::Clock,
     lifecycle::told_to_stop,
+    process::{Unfinished, ended, say},
     settings::{Environment, Values, command},
     telemetry,
 };
@@ -20,37 +21,28 @@ const ABOUT: &str = "The whole of Online Edu in one process: auth-service, cours
 async fn main() -> ExitCode {
     let settings = settings();
     let matches = command("local-cluster", ABOUT, &settings).get_matches();
-    let values = Values::from_matches(&matches, &settings);
-    match run(values).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            let mut message = error.to_string();
-            let mut source = error.source();
-            while let Some(cause) = source {
-                message = format!("{message}: {cause}");
-                source = cause.source();
-            }
-            tell(std::io::stderr(), &format!("local-cluster: {message}"));
-            ExitCode::FAILURE
-        }
-    }
+    ended(
+        "local-cluster",
+        run(Values::from_matches(&matches, &settings)).await,
+    )
 }
 
-/// Runs the cluster; says whether it ended well.
-async fn run(values: Values) -> Result<bool, Box<dyn Error>> {
+async fn run(values: Values) -> Result<(), Box<dyn Error>> {
     if values.get("ENABLE_LOGGING") != Some("false") {
-        let quiet = "warn,auth_service=info,course_service=info,gateway=info,service_runtime=info";
-        telemetry::start(Environment::Development, values.get("RUST_LOG").or(Some(quiet)));
+        telemetry::start(Environment::Development, values.get("RUST_LOG"));
     }
     let cluster = LocalCluster::start(values, Clock::system()).await?;
-    tell(std::io::stdout(), &greeting(&cluster));
+    say(greeting(&cluster));
     let crashed = tokio::select! {
         told = told_to_stop() => { told?; false }
         () = cluster.crashed() => true,
     };
-    tell(std::io::stdout(), "Stopping: finishing what runs …");
-    Ok(cluster.stop().await && !crashed)
+    say("Stopping: finishing what runs …");
+    match (crashed, cluster.stop().await) {
+        (true, _) => Err(Unfinished::Crashed.into()),
+        (false, false) => Err(Unfinished::Late.into()),
+        (false, true) => Ok(()),
+    }
 }
 
 /// What a newcomer needs to know.
@@ -79,9 +71,4 @@ fn greeting(cluster: &LocalCluster) -> String {
          health    http://{admin}/readyz\n\n\
          Ctrl-C stops it; the data stay.\n"
     )
-}
-
-/// A closed terminal is no reason to fail.
-fn tell(mut output: impl Write, text: &str) {
-    let _closed = writeln!(output, "{text}");
 }

@@ -35,8 +35,9 @@ impl Readiness {
 /// When the listener cannot be used.
 pub fn serve(listener: TcpListener, readiness: Readiness, tasks: &Tasks) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    let stopping = tasks.clone();
     let ready = move || async move {
-        if readiness.get() {
+        if readiness.get() && !stopping.is_stopping() {
             (StatusCode::OK, "ready\n")
         } else {
             (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")

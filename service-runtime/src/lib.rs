@@ -7,7 +7,7 @@
 //! - [`secret`], [`mac`]: values that never reach a log; keys derived per purpose
 //! - [`page_token`]: tamper-evident cursors of keyset-paged lists
 //! - [`grpc`]: server, client channel, request context and refusals
-//! - [`lifecycle`], [`listen`], [`admin`], [`telemetry`]: starting, being watched, stopping
+//! - [`process`], [`lifecycle`], [`listen`], [`admin`], [`telemetry`]: starting, being watched, stopping
 
 pub mod admin;
 pub mod clock;
@@ -20,6 +20,7 @@ pub mod lifecycle;
 pub mod listen;
 pub mod mac;
 pub mod page_token;
+pub mod process;
 pub mod secret;
 pub mod settings;
 pub mod telemetry;

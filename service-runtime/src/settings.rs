@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt};
 
 use clap::{Arg, ArgMatches, Command};
 
+use crate::secret::Secret;
+
 /// One setting: the variable `BASE_URL` is also the flag `--base-url`.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
@@ -230,6 +232,58 @@ pub fn list(text: &str) -> Result<Vec<String>, String> {
         .collect())
 }
 
+/// Reads one secret of at least 32 characters, or two separated by a comma while it is being changed.
+///
+/// # Errors
+/// A sentence that says so, without the secret.
+pub fn secrets(text: &str) -> Result<Vec<Secret<String>>, String> {
+    let secrets = list(text)?;
+    let usable = |secret: &String| secret.len() >= 32 && secret.bytes().all(|byte| byte.is_ascii_graphic());
+    if (1..=2).contains(&secrets.len()) && secrets.iter().all(usable) {
+        Ok(secrets.into_iter().map(Secret::new).collect())
+    } else {
+        Err(
+            "takes one secret of at least 32 visible ASCII characters, or two separated by a comma"
+                .to_owned(),
+        )
+    }
+}
+
+/// The database of a service: the variable that is its own, else `DATABASE_URL`, else `file` under `DATA_DIR`.
+pub fn database_url(reader: &mut Reader<'_>, own: &str, file: &str) -> Option<Secret<String>> {
+    let is_postgres = |url: &str| url.starts_with("postgres://") || url.starts_with("postgresql://");
+    // The address itself may hold a password: no fault repeats it.
+    let own = reader.read_optional(own, |url| {
+        let known = is_postgres(url) || url.starts_with("sqlite:");
+        if known {
+            Ok(url.to_owned())
+        } else {
+            Err("begins with neither postgres:// nor sqlite:".to_owned())
+        }
+    });
+    let shared = reader.read_optional("DATABASE_URL", |url| {
+        let sentence =
+            "must begin with postgres://; a SQLite file is one service's: set that service's own variable";
+        if is_postgres(url) {
+            Ok(url.to_owned())
+        } else {
+            Err(sentence.to_owned())
+        }
+    });
+    let folder = reader.read("DATA_DIR", text)?;
+    let folder = folder.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+    Some(Secret::new(
+        own?.or(shared?)
+            .unwrap_or_else(|| format!("sqlite:{folder}/{file}")),
+    ))
+}
+
+/// `DATABASE_URL`, which services with data have.
+pub const DATABASE_URL: Setting = Setting::secret(
+    "DATABASE_URL",
+    "postgres://… of a server that services share, each in its own schema; without it a SQLite file under DATA_DIR",
+);
+
 /// Reads any text as it is.
 ///
 /// # Errors
@@ -277,6 +331,19 @@ pub const DATA_DIR: Setting = Setting::new(
 
 /// `ENABLE_LOGGING`, which every process has.
 pub const ENABLE_LOGGING: Setting = Setting::new("ENABLE_LOGGING", "true", "Whether to log: true or false");
+
+/// `SHUTDOWN_GRACE`, which every process has.
+pub const SHUTDOWN_GRACE: Setting = Setting::new(
+    "SHUTDOWN_GRACE",
+    "30s",
+    "How long running requests may take to finish once the process is told to stop",
+);
+
+/// `RUST_LOG`, which every process has.
+pub const RUST_LOG: Setting = Setting::optional(
+    "RUST_LOG",
+    "What to log, such as warn or info,auth_service=debug [default: info]",
+);
 
 /// `SERVICE_TOKEN`, which every process has.
 pub const SERVICE_TOKEN: Setting = Setting::secret(

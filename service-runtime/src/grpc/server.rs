@@ -31,10 +31,15 @@ pub async fn with_health_and_reflection(
             .set_service_status(*name, tonic_health::ServingStatus::Serving)
             .await;
     }
+    // Only what is served here is listed, although the descriptors hold the whole contract.
     let reflection = || {
-        tonic_reflection::server::Builder::configure()
+        let builder = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(descriptors)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .with_service_name("grpc.health.v1.Health");
+        names
+            .iter()
+            .fold(builder, |builder, name| builder.with_service_name(*name))
     };
     let (v1, v1alpha) = (reflection().build_v1()?, reflection().build_v1alpha()?);
     routes = routes.add_service(health).add_service(v1).add_service(v1alpha);

@@ -1,0 +1,58 @@
+//! The outermost layer of a command: what it says, how it complains, and how it ends.
+
+use std::{error::Error, fmt, io, process::ExitCode, time::Duration};
+
+use crate::lifecycle::{Tasks, told_to_stop};
+
+/// Says a line on standard output: what the command was asked for. A closed terminal is no reason to fail.
+pub fn say(line: impl fmt::Display) {
+    let _closed = io::Write::write_fmt(&mut io::stdout(), format_args!("{line}\n"));
+}
+
+/// The exit code of a command, after saying on standard error why it failed: one line, every cause in it.
+pub fn ended(name: &str, outcome: Result<(), Box<dyn Error>>) -> ExitCode {
+    let Err(error) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    let mut sentence = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Some errors repeat their cause in their own words.
+        let cause_sentence = cause.to_string();
+        if !sentence.ends_with(&cause_sentence) {
+            sentence = format!("{sentence}: {cause_sentence}");
+        }
+        source = cause.source();
+    }
+    let _closed = io::Write::write_fmt(&mut io::stderr(), format_args!("{name}: {sentence}\n"));
+    ExitCode::FAILURE
+}
+
+/// Something did not end as it should.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub enum Unfinished {
+    /// A task crashed.
+    #[error("a task crashed")]
+    Crashed,
+    /// Running work did not finish within the grace.
+    #[error("running work did not finish in time")]
+    Late,
+}
+
+/// Waits until the process is told to stop or a task crashes, then asks every task to stop and waits for them.
+///
+/// # Errors
+/// When a task crashed or did not end within `grace`, or signals cannot be watched.
+pub async fn until_told_to_stop(tasks: &Tasks, grace: Duration) -> Result<(), Box<dyn Error>> {
+    let crashed = tokio::select! {
+        told = told_to_stop() => { told?; false }
+        () = tasks.stopping() => true,
+    };
+    tasks.stop();
+    let finished = tasks.finished(grace).await;
+    match (crashed, finished) {
+        (true, _) => Err(Unfinished::Crashed.into()),
+        (false, false) => Err(Unfinished::Late.into()),
+        (false, true) => Ok(()),
+    }
+}
