@@ -1,6 +1,28 @@
 //! Every RPC of auth-service over a real socket: what works, and what is refused in which words.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test should stop where its ground is missing"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
+mod hiding;
+mod hostile;
 mod journeys;
+mod keys;
+mod mail_links;
+mod password;
+mod profile;
+mod purposes;
+mod register;
+mod session;
+mod start;
+mod surroundings;
+mod time;
+mod token;
+mod user;
+mod user_list;

@@ -121,10 +121,9 @@ async fn a_change_ends_the_other_sessions(world: World) {
     let before = world.now(&ada).await;
     let mail = notice("ada@example.org");
     let former = hash_of("ada@example.org");
-    let changed =
-        world
-            .store
-            .change_password(ada.id, own.id, &former, "new", &mail, at(2));
+    let changed = world
+        .store
+        .change_password(ada.id, own.id, &former, "new", &mail, at(2));
     assert!(changed.await.unwrap());
     assert!(world.is_open(&own).await && !world.is_open(&other).await);
     assert!(

@@ -24,6 +24,22 @@ pub fn stored_password() -> &'static str {
     })
 }
 
+/// A registration with the password [`PASSWORD`].
+pub fn registration(username: &str) -> pb::RegisterRequest {
+    pb::RegisterRequest {
+        username: username.to_owned(),
+        password: PASSWORD.to_owned(),
+        confirm_password: PASSWORD.to_owned(),
+        ..Default::default()
+    }
+}
+
+/// A mask of these fields.
+pub fn mask(paths: &[&str]) -> Option<prost_types::FieldMask> {
+    let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+    Some(prost_types::FieldMask { paths })
+}
+
 /// An account and the tokens of a session of it.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -79,6 +95,59 @@ impl Service {
             .await;
         assert!(matches!(added, Ok(Registered::Yes(_))), "{added:?}");
         user
+    }
+
+    /// Registers an account; says the token in its mail.
+    pub async fn register(&self, username: &str) -> String {
+        self.accounts().register(registration(username)).await.unwrap();
+        self.token_to(username).await
+    }
+
+    /// Asks for a new password; says the token in the mail.
+    pub async fn reset_token(&self, username: &str) -> String {
+        let request = pb::RequestPasswordResetRequest {
+            username: username.to_owned(),
+        };
+        self.accounts().request_password_reset(request).await.unwrap();
+        self.token_to(username).await
+    }
+
+    /// Asks for a new address; says the token in the mail to it.
+    pub async fn confirm_token(&self, access: &str, new: &str) -> String {
+        let request = pb::UpdateProfileRequest {
+            profile: Some(pb::Profile {
+                username: new.to_owned(),
+                ..Default::default()
+            }),
+            update_mask: mask(&["username"]),
+            etag: String::new(),
+        };
+        let request = as_user(access, request);
+        self.accounts().update_profile(request).await.unwrap();
+        self.token_to(new).await
+    }
+
+    /// How many mails were ever queued.
+    pub async fn mails(&self) -> i64 {
+        service_runtime::on!(&self.database, |pool| {
+            sqlx::query_scalar("SELECT count(*) FROM mail_outbox")
+                .fetch_one(pool)
+                .await
+                .unwrap()
+        })
+    }
+
+    /// Removes an account as nothing in the service does yet.
+    pub async fn remove(&self, username: &str) {
+        let removed = service_runtime::on!(&self.database, |pool| {
+            sqlx::query("DELETE FROM users WHERE username = $1")
+                .bind(username)
+                .execute(pool)
+                .await
+                .unwrap()
+                .rows_affected()
+        });
+        assert_eq!(removed, 1);
     }
 
     /// Logs in with [`PASSWORD`].

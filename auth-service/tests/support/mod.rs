@@ -8,7 +8,7 @@ mod answer;
 mod database;
 mod service;
 
-pub use account::{PASSWORD, Session, stored_password};
+pub use account::{PASSWORD, Session, mask, registration, stored_password};
 pub use answer::{Refused, refused};
 pub use database::Ground;
 pub use service::{SERVICE_TOKEN, Service, as_service, as_user, refusal_of};

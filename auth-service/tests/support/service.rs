@@ -74,7 +74,7 @@ impl Service {
         let smtp = SmtpServer::start().await;
         let values = Values::default()
             .with("DATA_DIR", ground.folder().display().to_string())
-            .with("DATABASE_URL", ground.url())
+            .with("AUTH_DATABASE_URL", ground.url())
             .with("SERVICE_TOKEN", SERVICE_TOKEN)
             .with("SECRET_KEY", "the-secret-key-of-the-tests-0123456789")
             .with("BASE_URL", "http://edu.test")
@@ -149,6 +149,11 @@ impl Service {
         Config::from_values(&self.values).unwrap()
     }
 
+    /// Its settings, as they were given.
+    pub fn values(&self) -> Values {
+        self.values.clone()
+    }
+
     /// Its folder.
     pub fn folder(&self) -> PathBuf {
         self.ground.folder()
@@ -175,9 +180,13 @@ impl Service {
         self.smtp.next_to(address, MAIL_WITHIN).await
     }
 
-    /// The token in the next mail to this address.
+    /// The token in the next mail to this address that holds one.
     pub async fn token_to(&self, address: &str) -> String {
-        test_support::mail::token(self.mail_to(address).await).expect("the mail holds a link")
+        loop {
+            if let Some(token) = test_support::mail::token(self.mail_to(address).await) {
+                return token;
+            }
+        }
     }
 }
 
