@@ -60,7 +60,11 @@ impl Worker {
             let look_again = worker.start_due(&mut sending).await;
             let has_room = sending.len() < worker.timing.at_once;
             tokio::select! {
-                Some(_) = sending.join_next() => {}
+                Some(ended) = sending.join_next() => {
+                    if ended.is_err() {
+                        tracing::error!("sending a mail crashed; it is sent again when its lease has run out");
+                    }
+                }
                 () = bell.rung(), if has_room => {}
                 () = tokio::time::sleep(look_again), if has_room => {}
                 () = tasks.stopping() => {}
