@@ -120,7 +120,8 @@ impl Configs {
         let mut faults: Vec<String> = Vec::new();
         let mut note = |found: &Faults| {
             for fault in &found.0 {
-                if !faults.contains(fault) {
+                // What services share, each of them finds fault with in its own words.
+                if faults.iter().all(|known| setting_of(known) != setting_of(fault)) {
                     faults.push(fault.clone());
                 }
             }
@@ -129,6 +130,14 @@ impl Configs {
         auth.as_ref().err().into_iter().for_each(&mut note);
         course.as_ref().err().into_iter().for_each(&mut note);
         match (gateway, auth, course) {
+            (Ok(_), Ok(auth), Ok(course))
+                if auth.database_url == *course.database_url.expose()
+                    && auth.database_url.starts_with("sqlite:") =>
+            {
+                let sentence = "names one SQLite file for two services: set AUTH_DATABASE_URL and \
+                                COURSE_DATABASE_URL, or leave it out and set DATA_DIR";
+                Err(Faults(vec![format!("DATABASE_URL {sentence}")]))
+            }
             (Ok(gateway), Ok(auth), Ok(course)) => Ok(Self {
                 gateway,
                 auth,
@@ -137,4 +146,9 @@ impl Configs {
             _ => Err(Faults(faults)),
         }
     }
+}
+
+/// The setting that a fault begins with.
+fn setting_of(fault: &str) -> &str {
+    fault.split([':', ' ']).next().unwrap_or_default()
 }

@@ -2,14 +2,19 @@
 //! mail that a real SMTP server receives, on both databases. The cluster is the one that `cargo run` starts.
 
 mod account;
+mod browser;
 mod course;
 mod course_list;
+mod grpc;
+mod hostile;
 mod instructor;
 mod mail_link;
 mod password;
+mod policy;
 mod profile;
-mod race;
+mod races;
 mod registration;
+mod restart;
 mod session;
 mod staff;
 mod support;

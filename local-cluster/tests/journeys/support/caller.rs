@@ -13,11 +13,10 @@ pub struct Caller {
     session: Option<Session>,
 }
 
-/// An open session and whose it is.
+/// An open session and the id of whose it is.
 #[derive(Clone)]
 struct Session {
     id: String,
-    username: String,
     access: String,
     refresh: String,
 }
@@ -61,7 +60,6 @@ impl Caller {
         Self {
             session: Some(Session {
                 id: text(&json["user"]["id"]),
-                username: text(&json["user"]["username"]),
                 access: text(&json["access"]),
                 refresh: text(&json["refresh"]),
             }),
@@ -81,10 +79,6 @@ impl Caller {
 
     pub fn id(&self) -> &str {
         &self.session().id
-    }
-
-    pub fn username(&self) -> &str {
-        &self.session().username
     }
 
     pub fn access(&self) -> &str {
@@ -138,6 +132,14 @@ impl Caller {
             access.clone_into(&mut session.access);
         }
         other
+    }
+
+    /// The same caller at another address.
+    pub fn at(&self, url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            ..self.clone()
+        }
     }
 
     fn session(&self) -> &Session {

@@ -3,10 +3,12 @@
 mod answer;
 mod call;
 mod caller;
+pub mod dynamic;
 mod ground;
 pub mod page;
+pub mod raw;
 pub mod shape;
-mod world;
+pub mod world;
 
 pub use answer::Answer;
 pub use call::Call;

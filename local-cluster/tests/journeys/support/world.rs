@@ -1,6 +1,6 @@
 //! A running cluster with its ground, its mail server and the people who use it.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use chrono::{DateTime, Utc};
 use local_cluster::{LocalCluster, StartError};
@@ -88,6 +88,11 @@ impl World {
     pub async fn restarted(self, set: impl FnOnce(Values) -> Values) -> Result<Self, StartError> {
         assert!(self.cluster.stop().await, "everything ends well");
         Self::start(self.ground, self.smtp, self.clock, set).await
+    }
+
+    /// Its `DATA_DIR`.
+    pub fn folder(&self) -> &Path {
+        self.ground.folder()
     }
 
     /// Where REST is.
