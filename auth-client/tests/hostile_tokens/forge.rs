@@ -79,7 +79,7 @@ impl Forge {
 
     /// A good token.
     pub fn good(&self) -> String {
-        self.signed(&self.header(), &self.claims())
+        self.signed(self.header(), self.claims())
     }
 
     /// A good token as the product makes it.

@@ -62,7 +62,7 @@ fn none_of_the_eighty_hostile_tokens_is_accepted() {
 fn the_good_token_is_accepted_however_it_was_put_together() {
     let forge = Forge::new();
     assert!(forge.accepts(&forge.good()));
-    assert!(forge.accepts(&forge.signed(&forge.header(), &forge.claims())));
+    assert!(forge.accepts(&forge.signed(forge.header(), forge.claims())));
     let issued = forge.issued();
     assert!(forge.accepts(&issued), "what the signer makes");
 }
