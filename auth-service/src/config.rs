@@ -8,8 +8,8 @@ use service_runtime::{
     duration,
     secret::Secret,
     settings::{
-        self, DATA_DIR, ENABLE_LOGGING, ENVIRONMENT, Environment, Faults, RUST_LOG, Reader, SERVICE_TOKEN, SHUTDOWN_GRACE, Setting,
-        Values, from_str, secrets, switch, text,
+        self, DATA_DIR, ENABLE_LOGGING, ENVIRONMENT, Environment, Faults, RUST_LOG, Reader, SERVICE_TOKEN,
+        SHUTDOWN_GRACE, Setting, Values, from_str, secrets, switch, text,
     },
 };
 

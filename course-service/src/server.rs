@@ -91,7 +91,6 @@ pub async fn serve(
         clock: Clock::system(),
         entropy: Entropy::default(),
         page_tokens: PageTokens::new(Mac::derive(&secrets, "course page-token")),
-        fingerprints: Mac::derive(&secrets, "course idempotency"),
         currency: config.default_currency,
     };
 

@@ -28,5 +28,6 @@ pub(crate) fn registration(mac: &Mac, request: &pb::RegisterRequest) -> Result<O
         scope: "Register".to_owned(),
         key: key.clone(),
         fingerprint: mac.tag(&input).to_vec(),
+        former: mac.tags(&input).skip(1).map(|tag| tag.to_vec()).collect(),
     }))
 }

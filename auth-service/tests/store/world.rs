@@ -270,5 +270,6 @@ pub fn once(key: &str, input: &str) -> Once {
         scope: "Register".to_owned(),
         key: key.to_owned(),
         fingerprint: input.as_bytes().to_vec(),
+        former: Vec::new(),
     }
 }

@@ -3,6 +3,7 @@
 use super::{
     Call, Courses, Error,
     draft::{Draft, NewCourse},
+    once::once,
     patch::{Edit, Patch},
 };
 use crate::{
@@ -36,7 +37,7 @@ impl Courses {
         if !caller.is_staff {
             return Err(Error::StaffRequired);
         }
-        let once = self.once("CreateCourse", &caller, request_id, &typed);
+        let once = once("CreateCourse", &caller, request_id, &typed);
         let (draft, once) = match (Draft::parse(typed), once) {
             (Ok(draft), Ok(once)) => (draft, once),
             (draft, once) => {

@@ -3,7 +3,7 @@
 use service_runtime::page_token::page_size;
 use uuid::Uuid;
 
-use super::{Call, Courses, Error, course::settled};
+use super::{Call, Courses, Error, course::settled, once::once};
 use crate::model::{
     course::Course,
     fault::{Fault, noted},
@@ -79,7 +79,7 @@ impl Courses {
         let (course, caller) = self.taught(call, slug, refusal).await?;
         let mut faults = Vec::new();
         let user = noted(&mut faults, "user_id", read_user_id(user_id));
-        let once = self.once("AddInstructor", &caller, request_id, &(course.id, user));
+        let once = once("AddInstructor", &caller, request_id, &(course.id, user));
         let (Some(user_id), Ok(once)) = (user, &once) else {
             faults.extend(once.err());
             return Err(Error::Fields(faults));

@@ -13,7 +13,7 @@ pub mod retention;
 mod viewer;
 
 use auth_client::authorize::AuthClient;
-use service_runtime::{clock::Clock, entropy::Entropy, mac::Mac, page_token::PageTokens};
+use service_runtime::{clock::Clock, entropy::Entropy, page_token::PageTokens};
 
 use crate::{model::currency::Currency, store::Store};
 
@@ -35,8 +35,6 @@ pub struct Courses {
     pub entropy: Entropy,
     /// What makes and reads page tokens.
     pub page_tokens: PageTokens,
-    /// What hashes the input of calls that are to act once.
-    pub fingerprints: Mac,
     /// The currency of new courses.
     pub currency: Currency,
 }

@@ -88,7 +88,6 @@ impl World {
             clock: Clock::system(),
             entropy: Entropy::default(),
             page_tokens: PageTokens::new(Mac::derive(&[], "page-token")),
-            fingerprints: Mac::derive(&[], "idempotency"),
             currency: Currency::parse("EUR").unwrap(),
         }
     }

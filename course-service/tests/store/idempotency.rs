@@ -28,6 +28,7 @@ fn once(key: &str, input: &str) -> Once {
         scope: "Create ann".to_owned(),
         key: key.to_owned(),
         fingerprint: input.as_bytes().to_vec(),
+        former: Vec::new(),
     }
 }
 

@@ -27,9 +27,17 @@ pub struct Once {
     pub scope: String,
     /// The caller's key.
     pub key: String,
-    /// A keyed hash of the input. It is keyed because the input may hold a password, and a plain hash of
-    /// that could be guessed from a stolen database.
+    /// A hash of the input; keyed where the input holds a password, because a plain hash of that could be
+    /// guessed from a stolen database.
     pub fingerprint: Vec<u8>,
+    /// The hashes of the same input under keys that were current before.
+    pub former: Vec<Vec<u8>>,
+}
+
+impl Once {
+    fn is_same_input(&self, fingerprint: &[u8]) -> bool {
+        self.fingerprint == fingerprint || self.former.iter().any(|former| former == fingerprint)
+    }
 }
 
 /// What a key turned out to be.
@@ -93,7 +101,7 @@ macro_rules! idempotency_for {
                         .fetch_one(&mut *self)
                         .await?;
                 Ok(match answer {
-                    Some(answer) if fingerprint == once.fingerprint => Claim::Answered(answer),
+                    Some(answer) if once.is_same_input(&fingerprint) => Claim::Answered(answer),
                     _ => Claim::Reused,
                 })
             }
