@@ -130,14 +130,6 @@ impl Configs {
         auth.as_ref().err().into_iter().for_each(&mut note);
         course.as_ref().err().into_iter().for_each(&mut note);
         match (gateway, auth, course) {
-            (Ok(_), Ok(auth), Ok(course))
-                if auth.database_url == *course.database_url.expose()
-                    && auth.database_url.starts_with("sqlite:") =>
-            {
-                let sentence = "names one SQLite file for two services: set AUTH_DATABASE_URL and \
-                                COURSE_DATABASE_URL, or leave it out and set DATA_DIR";
-                Err(Faults(vec![format!("DATABASE_URL {sentence}")]))
-            }
             (Ok(gateway), Ok(auth), Ok(course)) => Ok(Self {
                 gateway,
                 auth,
