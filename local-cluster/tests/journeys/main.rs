@@ -1,6 +1,14 @@
 //! Journeys through the whole of Online Edu, as its users make them: over REST and gRPC, in a browser, with
 //! mail that a real SMTP server receives, on both databases. The cluster is the one that `cargo run` starts.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod account;
 mod browser;
 mod course;
