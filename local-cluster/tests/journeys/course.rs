@@ -138,17 +138,17 @@ async fn prices_and_states_follow_their_rules(world: &World) {
         (json!(""), json!(false)),
     ] {
         let refused = create(price, is_free).await;
-        refused.is_about(&[("price", "Course price is required")]);
+        refused.about(&[("price", "Course price is required")]);
     }
     for price in ["1e3", "-1", "1,5", "1.234", " 1", "NaN", "+1", "１"] {
         let refused = create(json!(price), json!(false)).await;
         let sentence = "Course price must be a number with at most two decimal places, such as 10.99";
-        refused.is_about(&[("price", sentence)]);
+        refused.about(&[("price", sentence)]);
     }
     let refused = create(json!("1000000"), json!(false)).await;
-    refused.is_about(&[("price", "Course price must be at most 999999.99")]);
+    refused.about(&[("price", "Course price must be at most 999999.99")]);
     let refused = create(json!(10.99), json!(false)).await;
-    refused.is_about(&[("price", "This field must be a string.")]);
+    refused.about(&[("price", "This field must be a string.")]);
 
     let path = format!("{COURSES}/{}", created(&staff, "Changing").await);
     for (change, becomes) in [
@@ -180,7 +180,7 @@ async fn prices_and_states_follow_their_rules(world: &World) {
         }
     }
     let refused = staff.patch(&path, json!({"is_free": false, "price": "0"})).await;
-    refused.is_about(&[("price", "Course price is required")]);
+    refused.about(&[("price", "Course price is required")]);
     for contradiction in [
         json!({"is_draft": true, "is_published": true}),
         json!({"is_draft": false, "is_published": false, "is_archived": false}),
@@ -199,7 +199,7 @@ async fn prices_and_states_follow_their_rules(world: &World) {
             json!({"title": "Born public", "description": "x", "is_free": true, "is_published": true}),
         )
         .await;
-    refused.is_about(&[("is_published", "A new course is a draft.")]);
+    refused.about(&[("is_published", "A new course is a draft.")]);
 }
 
 async fn an_old_slug_leads_to_the_new_one(world: &World) {
@@ -326,7 +326,7 @@ async fn a_repeated_creation_is_one_creation(world: &World) {
     staff.post(COURSES, body).once("key-2").await.is(400);
     staff.post(COURSES, titled("C")).once("key-2").await.is(201);
     let bad = staff.post(COURSES, titled("D")).once("two words").await;
-    bad.is_about(&[(
+    bad.about(&[(
         "Idempotency-Key",
         "The key must be one word of 1 to 255 visible ASCII characters.",
     )]);
@@ -336,7 +336,7 @@ async fn a_repeated_creation_is_one_creation(world: &World) {
 async fn everything_wrong_is_said_at_once() {
     let world = World::on_sqlite().await;
     let staff = world.staff().await;
-    staff.post(COURSES, json!({})).await.is_about(&[
+    staff.post(COURSES, json!({})).await.about(&[
         ("title", "Course title is required"),
         ("description", "Course description is required"),
         ("price", "Course price is required"),
@@ -344,7 +344,7 @@ async fn everything_wrong_is_said_at_once() {
     let wrong = json!({
         "title": "é".repeat(301), "subtitle": "x".repeat(301), "description": "x".repeat(30_001), "price": "x",
     });
-    staff.post(COURSES, wrong.clone()).await.is_about(&[
+    staff.post(COURSES, wrong.clone()).await.about(&[
         ("title", "Course title must have at most 300 characters"),
         ("subtitle", "Course subtitle must have at most 300 characters"),
         (

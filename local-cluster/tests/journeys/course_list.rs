@@ -125,16 +125,13 @@ async fn courses_are_found_filtered_ordered_and_paged(world: &World) {
                 order.replace(' ', "%20")
             );
             let sentence = "The page token is not valid for this list.";
-            anonymous
-                .get(&elsewhere)
-                .await
-                .is_about(&[("page_token", sentence)]);
+            anonymous.get(&elsewhere).await.about(&[("page_token", sentence)]);
             // What staff sees is another list.
             let staff_list = format!(
                 "{COURSES}?order_by={}&page_token={token}",
                 order.replace(' ', "%20")
             );
-            staff.get(&staff_list).await.is_about(&[("page_token", sentence)]);
+            staff.get(&staff_list).await.about(&[("page_token", sentence)]);
         }
         assert_eq!(paged, whole, "{order}");
     }
@@ -160,6 +157,6 @@ async fn a_bad_question_is_told_what_is_wrong_with_it() {
         ("search=a&search=b", "search", "This parameter is given twice."),
     ] {
         let refused = anonymous.get(&format!("{COURSES}?{query}")).await;
-        refused.is_about(&[(field, sentence)]);
+        refused.about(&[(field, sentence)]);
     }
 }

@@ -35,7 +35,7 @@ async fn instructors_come_and_go_but_never_all(world: &World) {
         ("x", "The user id must be a UUID"),
         ("01900000-0000-7000-8000-000000000000", "There is no such user"),
     ] {
-        add(id).await.is_about(&[("user_id", sentence)]);
+        add(id).await.about(&[("user_id", sentence)]);
     }
 
     let added = add(ada.id()).await.is(201);

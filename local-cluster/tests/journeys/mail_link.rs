@@ -54,10 +54,10 @@ async fn every_mail_in_the_inbox_works_until_it_expires(world: &World) {
     }
     resend("")
         .await
-        .is_about(&[("username", "The username field is required")]);
+        .about(&[("username", "The username field is required")]);
     resend("x")
         .await
-        .is_about(&[("username", "Username must be a valid email")]);
+        .about(&[("username", "Username must be a valid email")]);
 
     let verify = |token: &str| anonymous.post("/api/v1/auth/verify-email", json!({"token": token}));
     let first = world.token_to("ada@example.org").await;

@@ -5,12 +5,16 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stderr,
-    reason = "a test that cannot go on has failed"
+    reason = "a test that cannot go on should stop at once"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "what the ban protects is the product's, not a test's"
 )]
 
 mod account;
 mod browser;
+mod command;
 mod course;
 mod course_list;
 mod grpc;

@@ -41,9 +41,9 @@ async fn a_reset_by_mail_ends_every_session(world: &World) {
     let (first, second) = (request_reset(world).await, request_reset(world).await);
 
     let refused = reset(world, &first, NEW, "other").await;
-    refused.is_about(&[("confirm_password", "Passwords are not matching.")]);
+    refused.about(&[("confirm_password", "Passwords are not matching.")]);
     let refused = reset(world, &first, "", "").await;
-    refused.is_about(&[
+    refused.about(&[
         ("password", "The password field is required"),
         ("confirm_password", "The confirm password field is required"),
     ]);
@@ -73,9 +73,9 @@ async fn a_change_ends_the_other_sessions(world: &World) {
     let fields: Vec<_> = empty.errors().into_iter().map(|error| error.0).collect();
     assert_eq!(fields, ["current_password", "password", "confirm_password"]);
     let refused = change(&here, "not this one", NEW, NEW).await;
-    refused.is_about(&[("current_password", "The current password is wrong.")]);
+    refused.about(&[("current_password", "The current password is wrong.")]);
     let refused = change(&here, PASSWORD, NEW, "other").await;
-    refused.is_about(&[("confirm_password", "Passwords are not matching.")]);
+    refused.about(&[("confirm_password", "Passwords are not matching.")]);
     let nobody = change(&world.anonymous(), PASSWORD, NEW, NEW).await;
     nobody.refused(401, "TOKEN_REQUIRED", "Authentication is required.");
     assert!(there.is_known().await, "nothing has happened yet");
@@ -141,10 +141,10 @@ async fn asking_for_a_reset_tells_nothing() {
     }
     ask(json!(null))
         .await
-        .is_about(&[("username", "The username field is required")]);
+        .about(&[("username", "The username field is required")]);
     ask(json!("x"))
         .await
-        .is_about(&[("username", "Username must be a valid email")]);
+        .about(&[("username", "Username must be a valid email")]);
     world.mail_to(crate::support::STAFF).await;
     assert_eq!(world.smtp.messages().len(), 2, "only who can use it gets one");
 }

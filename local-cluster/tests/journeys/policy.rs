@@ -54,7 +54,7 @@ async fn every_rpc_serves_those_it_is_for_and_nobody_else() {
         let Some(route) = row.route() else { continue };
         for (caller, tokens) in callers.all(&world).await {
             // What a service shows means nothing from outside.
-            let expected = row.who.answer(caller.from_outside());
+            let expected = row.who.answer(caller.seen_from_outside());
             let outcome = over_rest(&world, &callers, row, route, &tokens).await;
             if outcome != expected {
                 wrong.push(format!(

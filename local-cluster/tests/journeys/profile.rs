@@ -68,7 +68,7 @@ async fn a_patch_changes_what_it_names_and_nothing_else(world: &World) {
         json!({"first_name": "x".repeat(151), "dashboard_first_date": "31.01.2026"}),
     )
     .await
-    .is_about(&[
+    .about(&[
         ("dashboard_first_date", "A date is written YYYY-MM-DD."),
         ("first_name", "This field must have at most 150 characters."),
     ]);
@@ -115,7 +115,7 @@ async fn a_new_address_counts_once_its_mailbox_confirms_it(world: &World) {
     taken.refused(409, "USERNAME_TAKEN", "A user with that username already exists.");
     ada.patch(ME, json!({"username": "x"}))
         .await
-        .is_about(&[("username", "Username must be a valid email")]);
+        .about(&[("username", "Username must be a valid email")]);
 
     let waiting = ada
         .patch(

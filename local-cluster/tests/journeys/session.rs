@@ -53,7 +53,7 @@ async fn sessions_are_listed_and_ended_one_by_one_or_all(world: &World) {
     other
         .get(&next)
         .await
-        .is_about(&[("page_token", "The page token is not valid for this list.")]);
+        .about(&[("page_token", "The page token is not valid for this list.")]);
 
     let path = format!("/api/v1/me/sessions/{}", of_phone["id"].as_str().unwrap());
     other

@@ -82,13 +82,13 @@ async fn staff_finds_and_pages_users(world: &World) {
         // A token is good for the list it came from.
         let elsewhere = format!("{USERS}?order_by=username%20desc&page_token={token}");
         let sentence = "The page token is not valid for this list.";
-        staff.get(&elsewhere).await.is_about(&[("page_token", sentence)]);
+        staff.get(&elsewhere).await.about(&[("page_token", sentence)]);
     }
     assert_eq!(paged, expected);
     let negative = staff.get(&format!("{USERS}?page_size=-1")).await;
-    negative.is_about(&[("page_size", "The page size must not be negative.")]);
+    negative.about(&[("page_size", "The page size must not be negative.")]);
     let unknown = staff.get(&format!("{USERS}?order_by=password")).await;
-    unknown.is_about(&[("order_by", "Users are ordered by date_joined or username.")]);
+    unknown.about(&[("order_by", "Users are ordered by date_joined or username.")]);
     staff.get(&format!("{USERS}?page_size=1000")).await.is(200);
 }
 

@@ -189,7 +189,8 @@ fn close(session: &str) -> std::io::Result<()> {
         connection,
         "DELETE /{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
     )?;
-    connection.read_to_end(&mut Vec::new()).map(|_| ())
+    // It answers when the browser is gone, and keeps the connection.
+    connection.read_exact(&mut [0])
 }
 
 /// Starts ChromeDriver; where it listens.

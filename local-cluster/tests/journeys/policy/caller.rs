@@ -24,7 +24,7 @@ pub enum Caller {
 
 impl Caller {
     /// Who this is to those who look at tokens of people only.
-    pub fn from_outside(self) -> Self {
+    pub fn seen_from_outside(self) -> Self {
         match self {
             Self::Service | Self::WrongService => Self::Nobody,
             other => other,

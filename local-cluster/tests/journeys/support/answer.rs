@@ -42,7 +42,7 @@ impl Answer {
 
     /// Asserts a 400 about exactly these fields, in this order; the first sentence is the detail.
     #[track_caller]
-    pub fn is_about(self, fields: &[(&str, &str)]) -> Self {
+    pub fn about(self, fields: &[(&str, &str)]) -> Self {
         let problem = self.is(400);
         assert_eq!(problem.errors(), fields, "{}", problem.what);
         let detail = problem.json()["detail"].clone();

@@ -43,9 +43,12 @@ impl Raw {
         timeout(PATIENCE, read).await.expect("an answer in time")
     }
 
-    /// Reads an answer after which the connection closes.
+    /// Reads the final answer, after which the connection closes.
     pub async fn answer(mut self) -> RawAnswer {
-        let head = self.head().await;
+        let mut head = self.head().await;
+        while head.starts_with("HTTP/1.1 1") {
+            head = self.head().await;
+        }
         let mut body = Vec::new();
         timeout(PATIENCE, self.0.read_to_end(&mut body))
             .await
