@@ -52,9 +52,8 @@ fn serve(values: &Values) -> Result<(), Box<dyn Error>> {
         server::serve(&config, listeners, &tasks)?;
         readiness.set(true);
         admin::serve(admin_listener, readiness, &tasks)?;
-        say(format_args!(
-            "gateway listens on http://{bound}, operators on http://{admin_bound}"
-        ));
+        say(format_args!("gateway listens on http://{bound}"));
+        say(format_args!("admin listens on http://{admin_bound}"));
         // The threads keep the grace themselves; this only waits for them.
         until_told_to_stop(&tasks, config.shutdown_grace + Duration::from_secs(1)).await
     })
