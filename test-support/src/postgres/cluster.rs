@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// Clones are the same server. With the last one it is stopped and its files are removed; that happens too if
 /// the process is killed. A test that stops a server takes its own, never the shared one behind
-/// [`super::database`].
+/// [`super::database()`].
 #[derive(Debug, Clone)]
 pub struct Cluster(Arc<Process>);
 
