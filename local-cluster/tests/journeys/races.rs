@@ -28,6 +28,7 @@ fn statuses(answers: &[Answer]) -> BTreeMap<u16, usize> {
         if answer.status >= 400 {
             answer.assert_problem();
         }
+        assert!(answer.status < 500, "{answer:?}");
     }
     counts
 }
