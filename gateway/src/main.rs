@@ -1,6 +1,6 @@
 //! `gateway serve`: one process of the gateway.
 
-use std::{error::Error, process::ExitCode, thread, time::Duration};
+use std::{error::Error, process::ExitCode, thread};
 
 use clap::Command;
 use gateway::{
@@ -54,7 +54,6 @@ fn serve(values: &Values) -> Result<(), Box<dyn Error>> {
         admin::serve(admin_listener, readiness, &tasks)?;
         say(format_args!("gateway listens on http://{bound}"));
         say(format_args!("admin listens on http://{admin_bound}"));
-        // The threads keep the grace themselves; this only waits for them.
-        until_told_to_stop(&tasks, config.shutdown_grace + Duration::from_secs(1)).await
+        until_told_to_stop(&tasks, config.shutdown_grace).await
     })
 }

@@ -1,21 +1,42 @@
 //! The composition root: one thread per listener, each with its own runtime, router and upstream channels,
 //! so that a request never leaves the thread that accepted it.
 
-mod accept;
-mod connection;
-
-use std::{io, net::TcpListener, panic::resume_unwind, sync::Arc, thread};
+use std::{
+    convert::Infallible,
+    io,
+    net::{SocketAddr, TcpListener},
+    panic::resume_unwind,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use axum::Router;
-use service_runtime::{grpc::channel, lifecycle::Tasks};
+use http::Request;
+use hyper::{body::Incoming, service::service_fn};
+use service_runtime::{
+    grpc::channel,
+    lifecycle::Tasks,
+    listen::{self, Limits},
+};
 use tokio::{runtime, sync::oneshot};
 
 use crate::{
     config::Config,
-    edge::Edge,
+    edge::{Edge, address_value},
     pages,
     problem::Problem,
     transcode::{self, Upstreams},
+};
+
+/// What each thread's listener allows. What is read at once leaves room for the edge to refuse a head that is
+/// too large with a problem; one that is larger still gets a bare 4xx from the library.
+const LIMITS: Limits = Limits {
+    connections: 4096,
+    streams: 128,
+    head: 64 * 1024,
+    first_request: Duration::from_secs(10),
+    http2_only: false,
 };
 
 /// Serves on every listener until the tasks are asked to stop, then finishes the requests that run.
@@ -50,7 +71,14 @@ fn run(config: &Config, listener: TcpListener, stop: &Tasks) -> io::Result<()> {
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let edge = Arc::new(Edge::new(config, router(config)?));
-        accept::until_stopped(listener, &edge, stop, config.shutdown_grace).await;
+        let connection = |client: SocketAddr| {
+            let (edge, address) = (Arc::clone(&edge), address_value(client.ip()));
+            service_fn(move |request: Request<Incoming>| {
+                let (edge, address) = (Arc::clone(&edge), address.clone());
+                async move { Ok::<_, Infallible>(edge.answer(request, address).await) }
+            })
+        };
+        listen::serve(listener, LIMITS, connection, stop).await;
         Ok(())
     })
 }

@@ -7,11 +7,25 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{Router, http::StatusCode, routing::get};
+use hyper_util::service::TowerToHyperService;
 
-use crate::lifecycle::Tasks;
+use crate::{
+    lifecycle::Tasks,
+    listen::{self, Limits},
+};
+
+/// What the operator's listener allows.
+const LIMITS: Limits = Limits {
+    connections: 256,
+    streams: 16,
+    head: 16 * 1024,
+    first_request: Duration::from_secs(10),
+    http2_only: false,
+};
 
 /// Whether the process can serve. Cheap to clone; clones are the same latch.
 #[derive(Debug, Clone, Default)]
@@ -48,11 +62,8 @@ pub fn serve(listener: TcpListener, readiness: Readiness, tasks: &Tasks) -> io::
         .route("/readyz", get(ready));
     let stop = tasks.clone();
     tasks.spawn("admin listener", async move {
-        let serving =
-            axum::serve(listener, routes).with_graceful_shutdown(async move { stop.stopping().await });
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "the admin listener stopped");
-        }
+        let connection = |_operator| TowerToHyperService::new(routes.clone());
+        listen::serve(listener, LIMITS, connection, &stop).await;
     });
     Ok(())
 }

@@ -83,7 +83,7 @@ impl Callers {
         if self.is_service(request) {
             return Client::new(agent(CLIENT_USER_AGENT), told(CLIENT_ADDRESS).unwrap_or_default());
         }
-        let peer = request.remote_addr().map(|peer| peer.ip().to_string());
+        let peer = RequestContext::of(request).peer.map(|peer| peer.to_string());
         Client::new(agent("user-agent"), peer.unwrap_or_default())
     }
 

@@ -80,11 +80,9 @@ async fn who_waits_no_longer_is_told_so_and_nothing_is_left_behind() {
     });
     request.set_timeout(Duration::from_micros(1));
     let code = service.sessions().login(request).await.unwrap_err().code();
+    // The client's own clock says CANCELLED, the service's says DEADLINE_EXCEEDED; either may be first.
     assert!(
-        matches!(
-            code,
-            Code::DeadlineExceeded | Code::Cancelled | Code::ResourceExhausted
-        ),
+        matches!(code, Code::DeadlineExceeded | Code::Cancelled),
         "{code:?}"
     );
     service.login("ada@example.org").await;
@@ -139,9 +137,10 @@ async fn a_message_beyond_the_limit_is_refused_and_the_connection_lives() {
         ..registration("ada@example.org")
     };
     let refused = service.accounts().register(huge).await.unwrap_err();
-    assert!(
-        matches!(refused.code(), Code::OutOfRange | Code::ResourceExhausted),
-        "{refused:?}"
+    let refused = Refused::from(refused);
+    assert_eq!(
+        (refused.code, &*refused.reason),
+        (Code::OutOfRange, "MESSAGE_TOO_LARGE")
     );
     service
         .accounts()

@@ -101,6 +101,7 @@ impl Courses {
             request_id: new_request_id(&self.entropy).into(),
             deadline: Instant::now() + PATIENCE,
             traceparent: None,
+            peer: None,
         }
     }
 }

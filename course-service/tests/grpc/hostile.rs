@@ -149,9 +149,9 @@ async fn too_large_a_message_is_refused(place: &Place) {
         ..new_course("Rust")
     };
     let refused = ann.create_course(message).await.unwrap_err();
-    assert!(
-        matches!(refused.code, Code::OutOfRange | Code::ResourceExhausted),
-        "{refused:?}"
+    assert_eq!(
+        (refused.code, &*refused.reason),
+        (Code::OutOfRange, "MESSAGE_TOO_LARGE")
     );
     ann.create("Rust").await.unwrap();
 }

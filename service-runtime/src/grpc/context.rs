@@ -1,17 +1,14 @@
-//! What comes with every request besides its message: its id, its deadline, its trace, its bearer token.
-//! The layer here makes the context, writes one log line per request and turns a panic into `INTERNAL`.
+//! What comes with every request besides its message: its id, its deadline, its trace, its sender, its bearer
+//! token.
 
 use std::{
-    panic::AssertUnwindSafe,
+    net::IpAddr,
     sync::Arc,
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use futures_util::{FutureExt, future::BoxFuture};
-use http::{HeaderMap, HeaderValue, Request, Response};
-use tonic::{Code, Status, body::Body};
-use tower::{Layer, Service};
+use http::{HeaderMap, HeaderValue};
+use tonic::{Code, Status};
 
 use crate::{entropy::Entropy, grpc::refusal::Refusal};
 
@@ -33,10 +30,12 @@ pub struct RequestContext {
     pub deadline: Instant,
     /// The caller's trace, passed on as it came.
     pub traceparent: Option<HeaderValue>,
+    /// The address that the connection comes from; `None` when there is no connection.
+    pub peer: Option<IpAddr>,
 }
 
 impl RequestContext {
-    /// The context that the layer left with a request.
+    /// The context that the server left with a request.
     pub fn of<T>(request: &tonic::Request<T>) -> Self {
         request
             .extensions()
@@ -46,6 +45,7 @@ impl RequestContext {
                 request_id: "unknown".into(),
                 deadline: Instant::now() + LONGEST_REQUEST,
                 traceparent: None,
+                peer: None,
             })
     }
 
@@ -125,130 +125,9 @@ pub fn bad_token() -> Status {
     .into()
 }
 
-/// Makes the [`RequestContext`] of each request.
-#[derive(Debug, Clone, Default)]
-pub struct ContextLayer {
-    entropy: Entropy,
-}
-
-impl<S> Layer<S> for ContextLayer {
-    type Service = WithContext<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        WithContext {
-            inner,
-            entropy: self.entropy.clone(),
-        }
-    }
-}
-
-/// A service whose requests have a [`RequestContext`].
-#[derive(Debug, Clone)]
-pub struct WithContext<S> {
-    inner: S,
-    entropy: Entropy,
-}
-
-impl<S> Service<Request<Body>> for WithContext<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
-    S::Future: Send,
-    S::Error: Send,
-{
-    type Response = Response<Body>;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response<Body>, S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let begun = Instant::now();
-        let headers = request.headers();
-        let request_id: Arc<str> =
-            sane_request_id(headers).map_or_else(|| new_request_id(&self.entropy).into(), Arc::from);
-        let allowed = headers
-            .get("grpc-timeout")
-            .and_then(grpc_timeout)
-            .unwrap_or(LONGEST_REQUEST);
-        let context = RequestContext {
-            request_id: Arc::clone(&request_id),
-            deadline: begun + allowed.min(LONGEST_REQUEST),
-            traceparent: headers.get(TRACEPARENT).cloned(),
-        };
-        request.extensions_mut().insert(context);
-        let method = request.uri().path().to_owned();
-        // The clone takes the readiness that was polled; what stays is polled again.
-        let ready = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, ready);
-        Box::pin(async move {
-            let outcome = AssertUnwindSafe(async move { inner.call(request).await })
-                .catch_unwind()
-                .await;
-            let mut response = match outcome {
-                Ok(result) => result?,
-                Err(_panic) => {
-                    tracing::error!(request_id = &*request_id, method, "a request panicked");
-                    let told = format!("Something went wrong. Request id: {request_id}");
-                    Status::from(Refusal::new(Code::Internal, "INTERNAL", told)).into_http()
-                }
-            };
-            if let Ok(id) = HeaderValue::from_str(&request_id) {
-                response.headers_mut().insert(REQUEST_ID, id);
-            }
-            let status = response
-                .headers()
-                .get("grpc-status")
-                .and_then(|code| code.to_str().ok())
-                .unwrap_or("0");
-            tracing::info!(
-                request_id = &*request_id,
-                method,
-                code = ?Code::from_bytes(status.as_bytes()),
-                duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-                "request"
-            );
-            Ok(response)
-        })
-    }
-}
-
-/// A deadline as gRPC writes it: up to eight digits and a unit.
-fn grpc_timeout(value: &HeaderValue) -> Option<Duration> {
-    let (digits, unit) = value
-        .to_str()
-        .ok()?
-        .split_at_checked(value.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 8 {
-        return None;
-    }
-    let amount: u64 = digits.parse().ok()?;
-    Some(match unit {
-        "H" => Duration::from_secs(amount * 3600),
-        "M" => Duration::from_secs(amount * 60),
-        "S" => Duration::from_secs(amount),
-        "m" => Duration::from_millis(amount),
-        "u" => Duration::from_micros(amount),
-        "n" => Duration::from_nanos(amount),
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn deadlines_are_read_as_grpc_writes_them() {
-        let read = |text: &'static str| grpc_timeout(&HeaderValue::from_static(text));
-        assert_eq!(read("100m"), Some(Duration::from_millis(100)));
-        assert_eq!(read("3S"), Some(Duration::from_secs(3)));
-        assert_eq!(read("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
-        for text in ["", "m", "3", "100000000S", "-1S", "3s"] {
-            assert_eq!(read(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn only_sane_request_ids_are_taken_over() {

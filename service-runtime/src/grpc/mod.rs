@@ -3,5 +3,6 @@
 
 pub mod channel;
 pub mod context;
+mod edge;
 pub mod refusal;
 pub mod server;

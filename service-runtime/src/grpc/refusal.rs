@@ -3,7 +3,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use tonic::{Code, Status};
+use http::Response;
+use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt};
 
 pub use crate::field::FieldError;
@@ -79,6 +80,58 @@ impl From<Refusal> for Status {
             details.set_retry_info(refusal.retry_after);
         }
         Self::with_error_details(refusal.code, refusal.message, details)
+    }
+}
+
+/// A response whose refusal has a reason, also when the library refused before a method was called: an unknown
+/// method, a message that is too large or none at all.
+pub(crate) fn completed(response: Response<Body>) -> Response<Body> {
+    let bare = Status::from_header_map(response.headers())
+        .filter(|status| status.code() != Code::Ok && status.details().is_empty());
+    let Some(status) = bare else {
+        return response;
+    };
+    let refusal = match status.code() {
+        // What the library calls internal before there is an answer is a request that it cannot read.
+        Code::Internal => Refusal::new(
+            Code::InvalidArgument,
+            "MALFORMED_MESSAGE",
+            "The request does not hold one message of this method.",
+        ),
+        Code::OutOfRange => Refusal::new(Code::OutOfRange, "MESSAGE_TOO_LARGE", status.message()),
+        code => Refusal::new(code, code_name(code), status.message()),
+    };
+    let mut completed = Status::from(refusal).into_http();
+    // Such as the encodings that are understood.
+    for (name, value) in response.headers() {
+        completed
+            .headers_mut()
+            .entry(name)
+            .or_insert_with(|| value.clone());
+    }
+    completed
+}
+
+/// The name of a code as the gRPC documents write it.
+pub const fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

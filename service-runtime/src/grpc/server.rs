@@ -1,16 +1,21 @@
 //! A gRPC server with the limits that the library leaves open, health and reflection.
 
-use std::{io, net::TcpListener, time::Duration};
-
-use tonic::{
-    service::Routes,
-    transport::{Server, server::TcpIncoming},
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
 };
+
+use http::Request;
+use hyper::{body::Incoming, service::service_fn};
+use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
 use crate::{
-    grpc::context::{ContextLayer, LONGEST_REQUEST},
+    grpc::edge::Edge,
     lifecycle::Tasks,
+    listen::{self, Limits},
 };
 
 /// The largest message a caller may send, in bytes.
@@ -46,28 +51,32 @@ pub async fn with_health_and_reflection(
     Ok((routes, reporter))
 }
 
+/// What a gRPC listener allows. A client may open its connection long before it has something to ask.
+const LIMITS: Limits = Limits {
+    connections: 10_000,
+    streams: 1024,
+    head: 32 * 1024,
+    first_request: Duration::from_secs(60),
+    http2_only: true,
+};
+
 /// Serves until the tasks are asked to stop, then finishes the requests that run.
 ///
 /// # Errors
 /// When the listener cannot be used.
 pub fn serve(listener: TcpListener, routes: Routes, tasks: &Tasks) -> io::Result<()> {
-    let incoming = TcpIncoming::from(tokio::net::TcpListener::from_std(listener)?).with_nodelay(Some(true));
-    let server = Server::builder()
-        .layer(ContextLayer::default())
-        .timeout(LONGEST_REQUEST)
-        .max_concurrent_streams(Some(1024))
-        .http2_max_local_error_reset_streams(Some(1024))
-        .http2_max_pending_accept_reset_streams(Some(20))
-        .http2_max_header_list_size(Some(32 * 1024))
-        .http2_keepalive_interval(Some(Duration::from_secs(20)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .add_routes(routes);
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let edge = Arc::new(Edge::new(routes));
     let stop = tasks.clone();
     tasks.spawn("gRPC server", async move {
-        let serving = server.serve_with_incoming_shutdown(incoming, async move { stop.stopping().await });
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "the gRPC server stopped");
-        }
+        let connection = |client: SocketAddr| {
+            let edge = Arc::clone(&edge);
+            service_fn(move |request: Request<Incoming>| {
+                let edge = Arc::clone(&edge);
+                async move { edge.answer(request, client.ip()).await }
+            })
+        };
+        listen::serve(listener, LIMITS, connection, &stop).await;
     });
     Ok(())
 }

@@ -1,4 +1,10 @@
-//! Bound sockets: a process binds first, so that port 0 gives an honest address, then serves what it bound.
+//! Listeners: a process binds first, so that port 0 gives an honest address, then serves what it bound. Every
+//! listener of every process is served by [`serve`], with the limits that the libraries leave open.
+
+mod accept;
+mod connection;
+
+pub use self::{accept::serve, connection::Limits};
 
 use std::{
     io,

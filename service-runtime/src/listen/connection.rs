@@ -2,7 +2,6 @@
 
 use std::{
     convert::Infallible,
-    net::SocketAddr,
     pin::pin,
     sync::{
         Arc,
@@ -11,48 +10,65 @@ use std::{
     time::Duration,
 };
 
-use http::Request;
-use hyper::{body::Incoming, service::service_fn};
+use http::{Request, Response};
+use hyper::{
+    body::{Body, Incoming},
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
 };
 use tokio::{net::TcpStream, time};
 
-use crate::edge::{Edge, address_value};
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long the head of a request may take to arrive, and how long a connection may be idle.
+/// How long the head of an HTTP/1 request may take to arrive, and how long the connection may then be idle.
 const LONGEST_HEAD: Duration = Duration::from_secs(10);
 
-/// What is read at once of HTTP/1. It leaves room for the edge to refuse a head that is too large with a
-/// problem; one that is larger still gets a bare 4xx from the library.
-const READ_BUFFER: usize = 64 * 1024;
+/// What differs between the listeners of a process.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The most connections at once; more wait in the kernel.
+    pub connections: usize,
+    /// The most requests at once on one HTTP/2 connection.
+    pub streams: u32,
+    /// The most that is read at once of HTTP/1 and that the headers of HTTP/2 may hold, in bytes.
+    pub head: u32,
+    /// How long a connection may take to ask for something.
+    pub first_request: Duration,
+    /// Whether only HTTP/2 is spoken, as gRPC does.
+    pub http2_only: bool,
+}
 
 /// Serves a connection; the future ends with it.
-pub fn serve(
+pub(super) fn serve<S, B>(
     stream: TcpStream,
-    client: SocketAddr,
-    edge: Arc<Edge>,
+    limits: Limits,
+    service: S,
     graceful: &GracefulShutdown,
-) -> impl Future<Output = ()> + Send + use<> {
+) -> impl Future<Output = ()> + Send + use<S, B>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
     // An answer in two segments must not wait for the acknowledgement of the first one.
     let _best_effort = stream.set_nodelay(true);
-    let address = address_value(client.ip());
     let asked = Arc::new(AtomicBool::new(false));
     let has_asked = Arc::clone(&asked);
     let service = service_fn(move |request: Request<Incoming>| {
         asked.store(true, Ordering::Relaxed);
-        let (edge, address) = (Arc::clone(&edge), address.clone());
-        async move { Ok::<_, Infallible>(edge.answer(request, address).await) }
+        service.call(request)
     });
-    let connection = builder()
+    let connection = builder(limits)
         .serve_connection(TokioIo::new(stream), service)
         .into_owned();
     let watched = graceful.watch(connection);
     async move {
         let mut serving = pin!(watched);
-        // Telling HTTP/1 from HTTP/2 has no timer of its own: who never asks anything is let go.
-        let ended = time::timeout(LONGEST_HEAD, &mut serving).await;
+        // Neither telling HTTP/1 from HTTP/2 nor the handshake of HTTP/2 has a timer of its own: who never asks
+        // anything is let go.
+        let ended = time::timeout(limits.first_request, &mut serving).await;
         let result = match ended {
             Ok(result) => result,
             Err(_elapsed) if !has_asked.load(Ordering::Relaxed) => return,
@@ -64,18 +80,21 @@ pub fn serve(
     }
 }
 
-fn builder() -> auto::Builder<TokioExecutor> {
+fn builder(limits: Limits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
+    if limits.http2_only {
+        builder = builder.http2_only();
+    }
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(LONGEST_HEAD)
-        .max_buf_size(READ_BUFFER);
+        .max_buf_size(limits.head as usize);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(128)
-        .max_header_list_size(64 * 1024)
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(limits.head)
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(256)
         .initial_stream_window_size(64 * 1024)

@@ -1,9 +1,13 @@
 //! The accept loop: bounded connections, errors that pass, and an end that waits for what runs.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use http::{Request, Response};
+use hyper::{
+    body::{Body, Incoming},
+    service::Service,
+};
 use hyper_util::server::graceful::GracefulShutdown;
-use service_runtime::lifecycle::Tasks;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -11,19 +15,25 @@ use tokio::{
     time,
 };
 
-use super::connection;
-use crate::edge::Edge;
-
-/// The most connections of one thread; more wait in the kernel.
-const MOST_CONNECTIONS: usize = 4096;
+use super::connection::{self, BoxError, Limits};
+use crate::lifecycle::Tasks;
 
 /// How long to wait when the process can accept nothing, such as without free file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts until the tasks are asked to stop, then waits at most `grace` for the requests that run.
-pub async fn until_stopped(listener: TcpListener, edge: &Arc<Edge>, stop: &Tasks, grace: Duration) {
+/// Accepts until the tasks are asked to stop, then lets each connection finish the requests that run. `service`
+/// makes what answers the requests of one connection, given the address it comes from.
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    limits: Limits,
+    service: impl Fn(SocketAddr) -> S,
+    stop: &Tasks,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
     let graceful = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let room = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
         let accepting = async {
@@ -32,7 +42,7 @@ pub async fn until_stopped(listener: TcpListener, edge: &Arc<Edge>, stop: &Tasks
         };
         tokio::select! {
             (place, (stream, client)) = accepting => {
-                let serving = connection::serve(stream, client, Arc::clone(edge), &graceful);
+                let serving = connection::serve(stream, limits, service(client), &graceful);
                 connections.spawn(async move {
                     serving.await;
                     drop(place);
@@ -43,9 +53,7 @@ pub async fn until_stopped(listener: TcpListener, edge: &Arc<Edge>, stop: &Tasks
         }
     }
     drop(listener);
-    if time::timeout(grace, graceful.shutdown()).await.is_err() {
-        tracing::warn!(running = connections.len(), "requests did not finish in time");
-    }
+    graceful.shutdown().await;
 }
 
 /// The next connection. What goes wrong with one is no reason to stop.

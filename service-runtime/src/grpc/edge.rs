@@ -1,0 +1,143 @@
+//! The edge: what happens to every gRPC request, whatever it asks for. It gets its context, is answered within
+//! its deadline even when a handler panics, is refused with a reason even by the library, and leaves one line in
+//! the log.
+
+use std::{
+    convert::Infallible,
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt;
+use http::{HeaderValue, Request, Response};
+use tonic::{Code, Status, body::Body, service::Routes};
+use tower::Service;
+
+use crate::{
+    entropy::Entropy,
+    grpc::{
+        context::{
+            LONGEST_REQUEST, REQUEST_ID, RequestContext, TRACEPARENT, new_request_id, sane_request_id,
+        },
+        refusal::{Refusal, completed},
+    },
+};
+
+/// Everything between a connection and the services.
+#[derive(Debug, Clone)]
+pub(crate) struct Edge {
+    routes: Routes,
+    entropy: Entropy,
+}
+
+impl Edge {
+    /// The edge in front of services.
+    pub(crate) fn new(routes: Routes) -> Self {
+        Self {
+            routes: routes.prepare(),
+            entropy: Entropy::default(),
+        }
+    }
+
+    /// Answers a request that came from this address.
+    pub(crate) async fn answer<B>(
+        &self,
+        mut request: Request<B>,
+        peer: IpAddr,
+    ) -> Result<Response<Body>, Infallible>
+    where
+        B: http_body::Body<Data = bytes::Bytes, Error: Into<tonic::codegen::StdError>> + Send + 'static,
+    {
+        let begun = Instant::now();
+        let context = self.context(&request, begun, peer);
+        let request_id = Arc::clone(&context.request_id);
+        let deadline = context.deadline;
+        let method = request.uri().path().to_owned();
+        request.extensions_mut().insert(context);
+
+        let mut routes = self.routes.clone();
+        let answering = tokio::time::timeout_at(deadline.into(), async move { routes.call(request).await });
+        let mut response = match AssertUnwindSafe(answering).catch_unwind().await {
+            Ok(Ok(Ok(response))) => completed(response),
+            Ok(Ok(Err(never))) => match never {},
+            Ok(Err(_elapsed)) => Status::from(too_late()).into_http(),
+            Err(_panic) => {
+                tracing::error!(request_id = &*request_id, method, "a request panicked");
+                let told = format!("Something went wrong. Request id: {request_id}");
+                Status::from(Refusal::new(Code::Internal, "INTERNAL", told)).into_http()
+            }
+        };
+        if let Ok(id) = HeaderValue::from_str(&request_id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        let code = response.headers().get(Status::GRPC_STATUS);
+        let code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
+        tracing::info!(
+            request_id = &*request_id,
+            method,
+            ?code,
+            duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "request"
+        );
+        Ok(response)
+    }
+
+    fn context<B>(&self, request: &Request<B>, begun: Instant, peer: IpAddr) -> RequestContext {
+        let headers = request.headers();
+        let allowed = headers.get("grpc-timeout").and_then(grpc_timeout);
+        RequestContext {
+            request_id: sane_request_id(headers)
+                .map_or_else(|| new_request_id(&self.entropy).into(), Arc::from),
+            deadline: begun + allowed.unwrap_or(LONGEST_REQUEST).min(LONGEST_REQUEST),
+            traceparent: headers.get(TRACEPARENT).cloned(),
+            peer: Some(peer),
+        }
+    }
+}
+
+fn too_late() -> Refusal {
+    Refusal::new(
+        Code::DeadlineExceeded,
+        "DEADLINE_EXCEEDED",
+        "The request took longer than its deadline allows.",
+    )
+}
+
+/// A deadline as gRPC writes it: up to eight digits and a unit.
+fn grpc_timeout(value: &HeaderValue) -> Option<Duration> {
+    let (digits, unit) = value
+        .to_str()
+        .ok()?
+        .split_at_checked(value.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 {
+        return None;
+    }
+    let amount: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(amount * 3600),
+        "M" => Duration::from_secs(amount * 60),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_are_read_as_grpc_writes_them() {
+        let read = |text: &'static str| grpc_timeout(&HeaderValue::from_static(text));
+        assert_eq!(read("100m"), Some(Duration::from_millis(100)));
+        assert_eq!(read("3S"), Some(Duration::from_secs(3)));
+        assert_eq!(read("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        for text in ["", "m", "3", "100000000S", "-1S", "+1S", "3s"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

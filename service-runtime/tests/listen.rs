@@ -1,0 +1,118 @@
+//! What every listener does with connections, whatever is served on them.
+
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
+
+use http::{Request, Response};
+use hyper::{body::Incoming, service::service_fn};
+use service_runtime::{
+    lifecycle::Tasks,
+    listen::{self, Limits},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, timeout},
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A listener whose every answer is empty.
+fn serve(limits: Limits, tasks: &Tasks) -> SocketAddr {
+    let listener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    let stop = tasks.clone();
+    tasks.spawn("listener", async move {
+        let answer = |_client| {
+            service_fn(async |_request: Request<Incoming>| Ok::<_, Infallible>(Response::new(String::new())))
+        };
+        listen::serve(listener, limits, answer, &stop).await;
+    });
+    address
+}
+
+fn limits() -> Limits {
+    Limits {
+        connections: 100,
+        streams: 10,
+        head: 16 * 1024,
+        first_request: Duration::from_millis(200),
+        http2_only: false,
+    }
+}
+
+#[tokio::test]
+async fn who_asks_nothing_in_time_is_let_go() {
+    for http2_only in [false, true] {
+        let tasks = Tasks::default();
+        let limits = Limits {
+            http2_only,
+            ..limits()
+        };
+        let address = serve(limits, &tasks);
+        for said in [&b""[..], &PREFACE[..10], PREFACE] {
+            let begun = Instant::now();
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(said).await.unwrap();
+            let mut heard = Vec::new();
+            let ended = timeout(PATIENCE, stream.read_to_end(&mut heard)).await;
+            assert!(ended.is_ok(), "{said:?} keeps its connection");
+            assert!(
+                begun.elapsed() >= limits.first_request,
+                "{said:?} was let go too early"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_http2_means_only_http2() {
+    let tasks = Tasks::default();
+    let limits = Limits {
+        http2_only: true,
+        first_request: PATIENCE * 10,
+        ..limits()
+    };
+    let mut stream = TcpStream::connect(serve(limits, &tasks)).await.unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await
+        .unwrap();
+    let mut heard = Vec::new();
+    let _closed_or_reset = timeout(PATIENCE, stream.read_to_end(&mut heard)).await.unwrap();
+    assert!(!heard.starts_with(b"HTTP/1"), "{heard:?}");
+}
+
+#[tokio::test]
+async fn more_connections_than_there_is_room_for_wait_their_turn() {
+    let tasks = Tasks::default();
+    let limits = Limits {
+        connections: 2,
+        first_request: PATIENCE * 10,
+        ..limits()
+    };
+    let address = serve(limits, &tasks);
+    let ask = async |stream: &mut TcpStream| {
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .await
+            .unwrap();
+        let mut start = [0; 12];
+        timeout(Duration::from_millis(500), stream.read_exact(&mut start))
+            .await
+            .is_ok_and(|read| read.is_ok() && &start == b"HTTP/1.1 200")
+    };
+    let mut first = TcpStream::connect(address).await.unwrap();
+    let mut second = TcpStream::connect(address).await.unwrap();
+    assert!(ask(&mut first).await && ask(&mut second).await);
+    let mut third = TcpStream::connect(address).await.unwrap();
+    assert!(!ask(&mut third).await, "there is room for two");
+    drop(first);
+    let mut start = [0; 12];
+    timeout(PATIENCE, third.read_exact(&mut start))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200");
+}
