@@ -1,6 +1,5 @@
-//! Hashes per second of the password pool against the bare function on as many plain threads, and of dryoc's
-//! computation of the same digest. The three take turns within one run, so that whatever else the machine does
-//! touches all of them alike.
+//! Hashes per second of the password pool against the bare function on as many plain threads. The two take turns
+//! within one run, so that whatever else the machine does touches both alike.
 
 #![allow(
     missing_docs,
@@ -21,7 +20,6 @@ use auth_service::{
     },
     model::password::{NewPassword, PasswordPolicy},
 };
-use dryoc::classic::crypto_pwhash::{PasswordHashAlgorithm, crypto_pwhash};
 use service_runtime::entropy::Entropy;
 
 const PASSWORD: &str = "zebra kettle umbrella";
@@ -47,16 +45,14 @@ fn main() {
     let mut hashers: Vec<_> = (0..threads)
         .map(|_| Hasher::new(Cost::default()).unwrap())
         .collect();
-    assert!(digests_are_equal(&mut hashers[0]), "both compute the same");
 
-    let (mut pooled, mut bare, mut other) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut pooled, mut bare) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         // Nobody is always the first one.
-        for turn in 0..3 {
-            match (round + turn) % 3 {
+        for turn in 0..2 {
+            match (round + turn) % 2 {
                 0 => pooled.push(time(|| runtime.block_on(by_pool(&pool, threads * PER_THREAD)))),
-                1 => bare.push(time(|| by_threads(&mut hashers))),
-                _ => other.push(time(|| by_dryoc(threads))),
+                _ => bare.push(time(|| by_threads(&mut hashers))),
             }
         }
     }
@@ -65,16 +61,12 @@ fn main() {
         times.sort();
         hashes / times[times.len() / 2].as_secs_f64()
     };
-    let (pooled, bare, other) = (rate(&mut pooled), rate(&mut bare), rate(&mut other));
+    let (pooled, bare) = (rate(&mut pooled), rate(&mut bare));
     println!("Argon2id, 19 MiB, 2 passes, 1 lane; {threads} threads; median of {rounds} rounds");
     println!("pool:   {pooled:7.1} hashes/s");
     println!(
         "argon2: {bare:7.1} hashes/s    pool / argon2  = {:.3} (aim: 0.95)",
         pooled / bare
-    );
-    println!(
-        "dryoc:  {other:7.1} hashes/s    dryoc / argon2 = {:.3}",
-        other / bare
     );
 }
 
@@ -110,39 +102,4 @@ fn by_threads(hashers: &mut [Hasher]) {
             });
         }
     });
-}
-
-fn by_dryoc(threads: usize) {
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                for _ in 0..PER_THREAD {
-                    dryoc_digest();
-                }
-            });
-        }
-    });
-}
-
-fn dryoc_digest() -> [u8; 32] {
-    let cost = Cost::default();
-    let mut digest = [0; 32];
-    let memory = usize::try_from(cost.memory).unwrap() * 1024;
-    let algorithm = PasswordHashAlgorithm::Argon2id13;
-    crypto_pwhash(
-        &mut digest,
-        PASSWORD.as_bytes(),
-        &SALT,
-        cost.passes.into(),
-        memory,
-        algorithm,
-    )
-    .unwrap();
-    std::hint::black_box(digest)
-}
-
-fn digests_are_equal(hasher: &mut Hasher) -> bool {
-    use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-    let phc = hasher.hash(PASSWORD, SALT).unwrap();
-    phc.rsplit('$').next().unwrap() == STANDARD_NO_PAD.encode(dryoc_digest())
 }

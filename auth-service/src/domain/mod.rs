@@ -1,10 +1,12 @@
 //! The rules. Knows neither gRPC nor SQL.
 
 pub mod account;
+mod address;
 pub mod cleanup;
 pub mod error;
 pub mod mail_token;
 pub mod outbox;
+mod password;
 pub mod password_hash;
 pub mod password_pool;
 pub mod profile;

@@ -22,6 +22,9 @@ use crate::{
 
 /// No more jobs wait than this, whatever their deadlines.
 const LONGEST_QUEUE: usize = 1024;
+/// How much of a password is compared, in bytes. Django had no upper bound; imported ones may be longer than new
+/// ones.
+const LONGEST_COMPARED: usize = 4096;
 /// What a hash is taken to need until one was measured.
 const FIRST_GUESS: Duration = Duration::from_millis(40);
 
@@ -119,16 +122,19 @@ impl PasswordPool {
         hashed.await.map_err(|_| Error::Busy(FIRST_GUESS))
     }
 
-    /// Compares a password with a stored one. Without a stored one nothing matches, at the same cost.
+    /// Compares a password with a stored one. Without a stored one nothing matches, at the same cost. Only what
+    /// could ever match is read: nobody makes the server hash a megabyte.
     ///
     /// # Errors
     /// [`Error::Busy`] when it could not be compared before `deadline`.
     pub async fn verify(
         &self,
-        password: Secret<String>,
+        password: &Secret<String>,
         stored: Option<String>,
         deadline: Instant,
     ) -> Result<Verdict, Error> {
+        let text = password.expose();
+        let password = Secret::new(text[..text.floor_char_boundary(LONGEST_COMPARED)].to_owned());
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.inner.dummy.clone());
         let (answer, compared) = oneshot::channel();
@@ -279,7 +285,8 @@ mod tests {
     async fn what_was_hashed_matches_and_an_unknown_user_never_does() {
         let pool = pool(2);
         let stored = pool.hash(password("pw"), soon()).await.unwrap();
-        let verify = |text: &str, stored| pool.verify(Secret::new(text.to_owned()), stored, soon());
+        let verify =
+            async |text: &str, stored| pool.verify(&Secret::new(text.to_owned()), stored, soon()).await;
         assert!(verify("pw", Some(stored.clone())).await.unwrap().matches);
         assert!(!verify("px", Some(stored)).await.unwrap().matches);
         assert!(!verify("nobody's password", None).await.unwrap().matches);

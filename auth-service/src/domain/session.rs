@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        account::bounded,
         error::Error,
         password_pool::PasswordPool,
         refresh_token::{Claimed, RefreshTokens},
@@ -106,10 +105,7 @@ impl Sessions {
             Err(_) => None,
         };
         let (user, stored) = credentials.unzip();
-        let verdict = self
-            .passwords
-            .verify(bounded(password), stored.clone(), deadline)
-            .await?;
+        let verdict = self.passwords.verify(password, stored.clone(), deadline).await?;
         let (Some(user), Some(mut stored)) = (user, stored) else {
             return Err(Error::InvalidCredentials);
         };
@@ -366,10 +362,7 @@ impl Sessions {
         deadline: Instant,
     ) -> Result<String, Error> {
         let stored = self.store.password_hash(user_id).await?;
-        let compared = self
-            .passwords
-            .verify(bounded(password), stored.clone(), deadline)
-            .await?;
+        let compared = self.passwords.verify(password, stored.clone(), deadline).await?;
         stored
             .filter(|_| compared.matches)
             .ok_or(Error::InvalidCredentials)

@@ -14,19 +14,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn remove_unverified_users(&self, before: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
-        let done = on!(&self.database, |pool| {
-            // The condition stands twice: an address may be verified while this waits for its row.
-            sqlx::query(
-                "DELETE FROM users WHERE verified_at IS NULL AND id IN \
-                 (SELECT id FROM users WHERE verified_at IS NULL AND date_joined < $1 LIMIT $2)",
-            )
-            .bind(before)
-            .bind(limit)
-            .execute(pool)
-            .await
-            .map(|done| done.rows_affected())
-        });
-        Ok(done?)
+        // The condition stands twice: an address may be verified while this waits for its row.
+        let sql = "DELETE FROM users WHERE verified_at IS NULL AND id IN \
+                   (SELECT id FROM users WHERE verified_at IS NULL AND date_joined < $1 LIMIT $2)";
+        self.remove(sql, before, limit).await
     }
 
     /// Removes up to `limit` sessions that ran out before `before`; says how many.
@@ -34,17 +25,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn remove_old_sessions(&self, before: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
-        let done = on!(&self.database, |pool| {
-            sqlx::query(
-                "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2)",
-            )
-            .bind(before)
-            .bind(limit)
-            .execute(pool)
-            .await
-            .map(|done| done.rows_affected())
-        });
-        Ok(done?)
+        let sql = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2)";
+        self.remove(sql, before, limit).await
     }
 
     /// Removes up to `limit` mail tokens that ran out before `before`; says how many.
@@ -52,17 +34,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn remove_old_mail_tokens(&self, before: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
-        let done = on!(&self.database, |pool| {
-            sqlx::query(
-                "DELETE FROM mail_tokens WHERE id IN (SELECT id FROM mail_tokens WHERE expires_at < $1 LIMIT $2)",
-            )
-            .bind(before)
-            .bind(limit)
-            .execute(pool)
-            .await
-            .map(|done| done.rows_affected())
-        });
-        Ok(done?)
+        let sql =
+            "DELETE FROM mail_tokens WHERE id IN (SELECT id FROM mail_tokens WHERE expires_at < $1 LIMIT $2)";
+        self.remove(sql, before, limit).await
     }
 
     /// Removes up to `limit` answers kept for retries that have had their day; says how many.
@@ -76,5 +50,13 @@ impl Store {
             tx.commit().await?;
             Ok(forgotten)
         })
+    }
+
+    async fn remove(&self, sql: &'static str, before: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
+        let done = on!(&self.database, |pool| {
+            let query = sqlx::query(sql).bind(before).bind(limit);
+            query.execute(pool).await.map(|done| done.rows_affected())
+        });
+        Ok(done?)
     }
 }

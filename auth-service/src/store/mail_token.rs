@@ -56,6 +56,14 @@ pub trait MailTokenTable {
         id: Uuid,
         now: DateTime<Utc>,
     ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
+
+    /// Voids the unused tokens of a user for one purpose.
+    fn void_tokens(
+        &mut self,
+        user_id: Uuid,
+        purpose: Purpose,
+        now: DateTime<Utc>,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
 macro_rules! mail_token_table_for {
@@ -87,6 +95,24 @@ macro_rules! mail_token_table_for {
                 .execute(self)
                 .await
                 .map(|done| done.rows_affected() == 1)
+            }
+
+            async fn void_tokens(
+                &mut self,
+                user_id: Uuid,
+                purpose: Purpose,
+                now: DateTime<Utc>,
+            ) -> Result<(), sqlx::Error> {
+                sqlx::query(
+                    "UPDATE mail_tokens SET used_at = $3 \
+                     WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL",
+                )
+                .bind(user_id)
+                .bind(purpose.as_str())
+                .bind(now)
+                .execute(self)
+                .await
+                .map(|_| ())
             }
         }
     };

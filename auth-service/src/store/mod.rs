@@ -2,10 +2,12 @@
 //! runs on both databases.
 
 pub mod account;
+pub mod address;
 pub mod cleanup;
 pub mod event;
 pub mod mail_token;
 pub mod outbox;
+mod password;
 pub mod session;
 pub mod signing_key;
 pub mod user;

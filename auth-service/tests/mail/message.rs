@@ -1,13 +1,6 @@
 //! What goes out, read back by a parser that is not ours: one recipient, both parts, the link as it was made,
 //! and never a header more than we made, whatever somebody typed as an address.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failed step is a failed test"
-)]
-
 use std::path::Path;
 
 use auth_service::{

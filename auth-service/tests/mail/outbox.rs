@@ -1,15 +1,6 @@
 //! The contract of the outbox, the same on both databases: queued with its cause, held by one worker at a time,
 //! settled by nobody but the holder, and never handed out once it is worth nothing.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failed step is a failed test"
-)]
-
-mod mail_support;
-
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -17,9 +8,13 @@ use std::{
 
 use auth_service::{model::mail::Outcome, store::outbox::Outbox};
 use chrono::{DateTime, TimeDelta, Utc};
-use mail_support::{Fate, TestOutbox, new_id};
 use service_runtime::{database::BeginWrite, on};
 use uuid::Uuid;
+
+use crate::{
+    mail_support::{Fate, TestOutbox, new_id},
+    on_both_databases,
+};
 
 on_both_databases!(
     a_mail_is_queued_with_its_cause_or_not_at_all,

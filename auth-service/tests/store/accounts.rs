@@ -2,7 +2,7 @@
 
 use auth_service::{
     model::{mail_token::Purpose, user::User},
-    store::account::{Proved, Registered},
+    store::{account::Registered, address::Proved},
 };
 use service_runtime::database::idempotency::Once;
 

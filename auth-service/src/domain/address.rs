@@ -1,0 +1,162 @@
+//! Addresses and what their mailboxes prove: links that mails carry, and what following one does.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::{
+    domain::{
+        account::{Accounts, required_username},
+        error::Error,
+        mail_token::hash,
+    },
+    model::{
+        mail::{MailKind, NewMail},
+        mail_token::{NewMailToken, Purpose},
+        user::User,
+        username::Username,
+    },
+    store::{address::Proved, mail_token::StoredMailToken},
+};
+
+impl Accounts {
+    /// Makes the account of a token's owner active.
+    ///
+    /// # Errors
+    /// [`Error::MailTokenInvalid`], [`Error::AccountGone`].
+    pub async fn verify_email(&self, token: &str) -> Result<User, Error> {
+        let (id, stored, address) = self.mail_token(token, Purpose::VerifyEmail).await?;
+        match self
+            .store
+            .verify_address(id, stored.user_id, &address, self.clock.now())
+            .await?
+        {
+            Proved::Yes(user) => Ok(*user),
+            Proved::Invalid | Proved::Taken => Err(Error::MailTokenInvalid),
+        }
+    }
+
+    /// Puts the new address of a token's owner into effect.
+    ///
+    /// # Errors
+    /// [`Error::MailTokenInvalid`], [`Error::AccountGone`], [`Error::UsernameTaken`].
+    pub async fn confirm_username(&self, token: &str) -> Result<User, Error> {
+        let (id, stored, address) = self.mail_token(token, Purpose::ConfirmUsername).await?;
+        match self
+            .store
+            .confirm_username(id, stored.user_id, &address, self.clock.now())
+            .await?
+        {
+            Proved::Yes(user) => Ok(*user),
+            Proved::Invalid => Err(Error::MailTokenInvalid),
+            Proved::Taken => Err(Error::UsernameTaken),
+        }
+    }
+
+    /// Queues another verification mail for an account that still needs one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub async fn resend_verification(&self, username: &str) -> Result<(), Error> {
+        let wants = |user: &User| user.verified_at.is_none();
+        self.mail_link(username, Purpose::VerifyEmail, MailKind::VerifyEmail, wants)
+            .await
+    }
+
+    /// A token that its mailbox may use: genuine, of this purpose, known and not expired.
+    pub(super) async fn mail_token(
+        &self,
+        text: &str,
+        purpose: Purpose,
+    ) -> Result<(Uuid, StoredMailToken, Username), Error> {
+        let id = self
+            .mail_tokens
+            .read(text, purpose)
+            .ok_or(Error::MailTokenInvalid)?;
+        let Some(stored) = self.store.mail_token(id, purpose).await? else {
+            // Tokens go with their account. A genuine one that is young enough to be valid lost it.
+            let made = made_at(id).unwrap_or(DateTime::UNIX_EPOCH);
+            let young = made + self.link_lifetime > self.clock.now();
+            return Err(if young {
+                Error::AccountGone
+            } else {
+                Error::MailTokenInvalid
+            });
+        };
+        let address = Username::parse(&stored.username).map_err(Error::internal)?;
+        if stored.token_hash != hash(text) || stored.expires_at <= self.clock.now() {
+            return Err(Error::MailTokenInvalid);
+        }
+        Ok((id, stored, address))
+    }
+
+    pub(super) async fn mail_link(
+        &self,
+        username: &str,
+        purpose: Purpose,
+        kind: MailKind,
+        wants: impl FnOnce(&User) -> bool,
+    ) -> Result<(), Error> {
+        let mut faults = Vec::new();
+        let Some(asked) = required_username(username, &mut faults) else {
+            return Err(Error::Invalid(faults));
+        };
+        let user = self.store.user_by_username(asked.key()).await?.filter(wants);
+        if let Some(user) = user {
+            let address = Username::parse(&user.username).map_err(Error::internal)?;
+            let (token, mail) = self.link(&user, &address, purpose, kind, self.clock.now())?;
+            self.store.queue_link(&token, &mail).await?;
+            self.bell.ring();
+        }
+        Ok(())
+    }
+
+    /// A mail with a link, and the token of that link.
+    pub(crate) fn link(
+        &self,
+        user: &User,
+        address: &Username,
+        purpose: Purpose,
+        kind: MailKind,
+        now: DateTime<Utc>,
+    ) -> Result<(NewMailToken, NewMail), Error> {
+        let id = self.entropy.new_id(now)?;
+        let expires_at = now + self.link_lifetime;
+        let token = NewMailToken {
+            id,
+            user_id: user.id,
+            purpose,
+            username: address.as_str().to_owned(),
+            token_hash: hash(self.mail_tokens.token(id, purpose).expose()),
+            created_at: now,
+            expires_at,
+        };
+        let mail = NewMail {
+            token_id: Some(id),
+            expires_at: Some(expires_at),
+            ..self.notice(kind, address.as_str(), now)?
+        };
+        Ok((token, mail))
+    }
+
+    /// A mail without a link.
+    pub(crate) fn notice(
+        &self,
+        kind: MailKind,
+        recipient: &str,
+        now: DateTime<Utc>,
+    ) -> Result<NewMail, Error> {
+        Ok(NewMail {
+            id: self.entropy.new_id(now)?,
+            kind,
+            recipient: recipient.to_owned(),
+            token_id: None,
+            created_at: now,
+            expires_at: None,
+        })
+    }
+}
+
+fn made_at(id: Uuid) -> Option<DateTime<Utc>> {
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+}

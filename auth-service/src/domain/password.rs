@@ -1,0 +1,148 @@
+//! Passwords of accounts: setting a new one by mail or by the present one. Either ends sessions.
+
+use std::time::Instant;
+
+use service_runtime::{field::FieldError, secret::Secret};
+use uuid::Uuid;
+
+use crate::{
+    domain::{account::Accounts, error::Error},
+    model::{mail::MailKind, mail_token::Purpose, password::NewPassword, user::User, username::Username},
+};
+
+impl Accounts {
+    /// Queues a mail that sets a new password for an active account.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub async fn request_password_reset(&self, username: &str) -> Result<(), Error> {
+        let wants = |user: &User| user.is_active;
+        self.mail_link(username, Purpose::ResetPassword, MailKind::ResetPassword, wants)
+            .await
+    }
+
+    /// Sets a new password by the token of a reset mail and ends every session.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::MailTokenInvalid`], [`Error::Busy`].
+    pub async fn reset_password(
+        &self,
+        token: &str,
+        password: &Secret<String>,
+        confirm: &Secret<String>,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let (id, stored, address) = match self.mail_token(token, Purpose::ResetPassword).await {
+            // A used token of a known account and one of an account that is gone are the same to a stranger.
+            Err(Error::AccountGone) => return Err(Error::MailTokenInvalid),
+            found => found?,
+        };
+        let user = self.store.user(stored.user_id).await?.filter(|user| {
+            user.is_active
+                && Username::parse(&user.username).is_ok_and(|current| current.key() == address.key())
+        });
+        let Some(user) = user.filter(|_| stored.used_at.is_none()) else {
+            return Err(Error::MailTokenInvalid);
+        };
+        let mut faults = Vec::new();
+        let Some(new) = self.new_password(password, confirm, &own_data(&user), &mut faults) else {
+            return Err(Error::Invalid(faults));
+        };
+        let password_hash = self.passwords.hash(new, deadline).await?;
+        let now = self.clock.now();
+        let notice = self.notice(MailKind::PasswordChanged, &user.username, now)?;
+        if !self
+            .store
+            .reset_password(id, user.id, &password_hash, &notice, now)
+            .await?
+        {
+            return Err(Error::MailTokenInvalid);
+        }
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// Replaces the caller's password and ends their other sessions.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::Busy`].
+    pub async fn change_password(
+        &self,
+        user: &User,
+        session_id: Uuid,
+        current: &Secret<String>,
+        (password, confirm): (&Secret<String>, &Secret<String>),
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        const WRONG: &str = "The current password is wrong.";
+        let mut faults = Vec::new();
+        if current.expose().is_empty() {
+            faults.push(FieldError::new(
+                "current_password",
+                "The current password field is required",
+            ));
+        }
+        let new = self.new_password(password, confirm, &own_data(user), &mut faults);
+        let (Some(new), true) = (new, faults.is_empty()) else {
+            return Err(Error::Invalid(faults));
+        };
+        let stored = self
+            .store
+            .password_hash(user.id)
+            .await?
+            .ok_or(Error::TokenInvalid)?;
+        let verdict = self
+            .passwords
+            .verify(current, Some(stored.clone()), deadline)
+            .await?;
+        if !verdict.matches {
+            return Err(Error::field("current_password", WRONG));
+        }
+        let password_hash = self.passwords.hash(new, deadline).await?;
+        let now = self.clock.now();
+        let notice = self.notice(MailKind::PasswordChanged, &user.username, now)?;
+        let changed = self
+            .store
+            .change_password(user.id, session_id, &stored, &password_hash, &notice, now)
+            .await?;
+        self.bell.ring();
+        // Somebody else changed it in between: what was given is no longer the current password.
+        if changed {
+            Ok(())
+        } else {
+            Err(Error::field("current_password", WRONG))
+        }
+    }
+
+    pub(super) fn new_password(
+        &self,
+        password: &Secret<String>,
+        confirm: &Secret<String>,
+        own: &[&str],
+        faults: &mut Vec<FieldError>,
+    ) -> Option<NewPassword> {
+        let before = faults.len();
+        if password.expose().trim().is_empty() {
+            faults.push(FieldError::new("password", "The password field is required"));
+        }
+        if confirm.expose().trim().is_empty() {
+            faults.push(FieldError::new(
+                "confirm_password",
+                "The confirm password field is required",
+            ));
+        }
+        if faults.len() == before && password != confirm {
+            faults.push(FieldError::new("confirm_password", "Passwords are not matching."));
+        }
+        if password.expose().trim().is_empty() {
+            return None;
+        }
+        let checked = self.policy.check(password.expose(), own);
+        let checked = checked.map_err(|message| faults.push(FieldError::new("password", message)));
+        checked.ok().filter(|_| faults.len() == before)
+    }
+}
+
+fn own_data(user: &User) -> Vec<&str> {
+    vec![&user.username, &user.profile.first_name, &user.profile.last_name]
+}
