@@ -17,6 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 #[derive(Debug, Clone, Default)]
 pub struct Tasks {
     stop: CancellationToken,
+    cut: CancellationToken,
     tracker: TaskTracker,
     crashed: Arc<AtomicBool>,
 }
@@ -25,6 +26,7 @@ impl Tasks {
     /// Starts a task. If it panics, every other task is asked to stop.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let (stop, crashed) = (self.stop.clone(), Arc::clone(&self.crashed));
+        let task = self.cut.clone().run_until_cancelled_owned(task);
         self.tracker.spawn(async move {
             if std::panic::AssertUnwindSafe(task).catch_unwind().await.is_err() {
                 tracing::error!(task = name, "a task crashed; stopping");
@@ -57,10 +59,18 @@ impl Tasks {
         }
     }
 
-    /// Waits for every task to end, at most `grace`; says whether all did and none crashed.
+    /// Resolves once what still runs is cut off. Tasks are ended by that anyway; this is for work on threads of
+    /// their own.
+    pub async fn cut_off(&self) {
+        self.cut.cancelled().await;
+    }
+
+    /// Waits for every task to end, at most `grace`, then cuts off what still runs; says whether all ended by
+    /// themselves and none crashed.
     pub async fn finished(&self, grace: Duration) -> bool {
         self.tracker.close();
         let ended = tokio::time::timeout(grace, self.tracker.wait()).await.is_ok();
+        self.cut.cancel();
         ended && !self.crashed.load(Ordering::SeqCst)
     }
 }
@@ -91,6 +101,18 @@ mod tests {
         tasks.spawn("crash", async { panic!("on purpose") });
         assert!(!tasks.finished(Duration::from_secs(5)).await);
         assert!(tasks.is_stopping());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_does_not_end_is_cut_off() {
+        let (tasks, (ended, end)) = (Tasks::default(), tokio::sync::oneshot::channel::<()>());
+        tasks.spawn("deaf", async move {
+            std::future::pending::<()>().await;
+            drop(ended);
+        });
+        tasks.stop();
+        assert!(!tasks.finished(Duration::from_millis(20)).await);
+        assert!(end.await.is_err(), "what it held is let go of");
     }
 
     #[tokio::test]

@@ -111,7 +111,8 @@ fn grpc_timeout(value: &HeaderValue) -> Option<Duration> {
         .to_str()
         .ok()?
         .split_at_checked(value.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 8 {
+    // A parser of numbers would take a sign too.
+    if digits.len() > 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;
     }
     let amount: u64 = digits.parse().ok()?;

@@ -21,7 +21,8 @@ use crate::lifecycle::Tasks;
 /// How long to wait when the process can accept nothing, such as without free file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts until the tasks are asked to stop, then lets each connection finish the requests that run. `service`
+/// Accepts until the tasks are asked to stop, then lets each connection finish the requests that run, until they
+/// are cut off. `service`
 /// makes what answers the requests of one connection, given the address it comes from.
 pub async fn serve<S, B>(
     listener: TcpListener,
@@ -53,7 +54,10 @@ pub async fn serve<S, B>(
         }
     }
     drop(listener);
-    graceful.shutdown().await;
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = stop.cut_off() => tracing::warn!(running = connections.len(), "requests did not finish in time"),
+    }
 }
 
 /// The next connection. What goes wrong with one is no reason to stop.
