@@ -9,13 +9,15 @@ use proto::auth::v1::{
     token_service_client::TokenServiceClient,
 };
 use service_runtime::{
-    grpc::context::{RequestContext, SERVICE_TOKEN},
+    grpc::{
+        channel::Channel,
+        context::{RequestContext, SERVICE_TOKEN},
+    },
     secret::Secret,
 };
 use tonic::{
     Code, Status,
     metadata::{Ascii, MetadataValue, errors::InvalidMetadataValue},
-    transport::Channel,
 };
 use uuid::Uuid;
 
@@ -164,7 +166,6 @@ impl AuthClient {
 fn refused(status: Status, request_id: &str) -> AuthError {
     match status.code() {
         Code::Unauthenticated => AuthError::InvalidToken,
-        // A client whose own clock ran out says so as CANCELLED.
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::ResourceExhausted => {
             AuthError::Unavailable(status)
         }

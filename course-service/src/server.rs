@@ -9,7 +9,7 @@ use service_runtime::{
     clock::Clock,
     entropy::Entropy,
     grpc::{
-        channel,
+        channel::{BadAddress, Channel},
         server::{LARGEST_MESSAGE, with_health_and_reflection},
     },
     lifecycle::Tasks,
@@ -46,8 +46,8 @@ pub enum StartError {
     #[error("SERVICE_TOKEN cannot be sent as metadata")]
     ServiceToken(#[from] InvalidMetadataValue),
     /// The address of auth-service is none.
-    #[error("AUTH_URL cannot be used")]
-    AuthUrl(#[from] tonic::transport::Error),
+    #[error("AUTH_URL: {0}")]
+    AuthUrl(#[from] BadAddress),
     /// The embedded descriptors are none.
     #[error("the reflection service cannot start")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -79,7 +79,7 @@ pub async fn serve(
 ) -> Result<(), StartError> {
     let store = migrate(&config).await?;
     let shown = config.service_tokens.first().ok_or(StartError::NoServiceToken)?;
-    let auth = AuthClient::new(channel::lazy(&config.auth_url)?, shown)?;
+    let auth = AuthClient::new(Channel::to(&config.auth_url)?, shown)?;
     let secrets: Vec<_> = config
         .service_tokens
         .iter()

@@ -15,7 +15,7 @@ use axum::Router;
 use http::Request;
 use hyper::{body::Incoming, service::service_fn};
 use service_runtime::{
-    grpc::channel,
+    grpc::channel::Channel,
     lifecycle::Tasks,
     listen::{self, Limits},
 };
@@ -86,8 +86,8 @@ fn run(config: &Config, listener: TcpListener, stop: &Tasks) -> io::Result<()> {
 /// Everything the gateway serves. Its channels belong to the runtime it is made on.
 fn router(config: &Config) -> io::Result<Router> {
     let upstreams = Upstreams {
-        auth: channel::lazy(&config.auth_url).map_err(io::Error::other)?,
-        course: channel::lazy(&config.course_url).map_err(io::Error::other)?,
+        auth: Channel::to(&config.auth_url).map_err(io::Error::other)?,
+        course: Channel::to(&config.course_url).map_err(io::Error::other)?,
         service_token: config.service_token.as_ref().map(|token| token.expose().clone()),
     };
     let api = transcode::router(&upstreams);

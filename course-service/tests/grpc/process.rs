@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use service_runtime::grpc::channel;
+use service_runtime::grpc::channel::Channel;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -93,7 +93,7 @@ async fn it_prints_what_it_bound_is_healthy_and_stops_when_told() {
         .and_then(|rest| rest.split(',').next())
         .unwrap_or_else(|| panic!("{line:?}"));
 
-    let mut health = HealthClient::new(channel::lazy(&format!("http://{address}")).unwrap());
+    let mut health = HealthClient::new(Channel::to(&format!("http://{address}")).unwrap());
     for service in ["", "onlineedu.course.v1.CourseService"] {
         let request = HealthCheckRequest {
             service: service.to_owned(),

@@ -14,10 +14,10 @@ use proto::{
     },
 };
 use service_runtime::{
-    clock::Clock, entropy::Entropy, grpc::channel, lifecycle::Tasks, listen, mac::Mac,
+    clock::Clock, entropy::Entropy, grpc::channel::Channel, lifecycle::Tasks, listen, mac::Mac,
     page_token::PageTokens, secret::Secret, settings::Values,
 };
-use tonic::{Code, Request, Status, transport::Channel};
+use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
@@ -70,7 +70,7 @@ impl World {
         let listener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         server::serve(config, listener, None, &tasks).await.unwrap();
-        let channel = channel::lazy(&format!("http://{address}")).unwrap();
+        let channel = Channel::to(&format!("http://{address}")).unwrap();
         Self {
             auth,
             auth_address,
@@ -81,7 +81,7 @@ impl World {
 
     /// The same rules on the same database, to be called without a socket.
     pub fn courses(&self, place: &Place) -> Courses {
-        let channel = channel::lazy(&format!("http://{}", self.auth_address)).unwrap();
+        let channel = Channel::to(&format!("http://{}", self.auth_address)).unwrap();
         Courses {
             store: place.store.clone(),
             auth: AuthClient::new(channel, &Secret::new(SERVICE_TOKEN.to_owned())).unwrap(),

@@ -129,9 +129,7 @@ fn row(status: &Status, reason: Option<&str>, etag_sent: bool) -> Row {
             "The service is not available; try again later.",
         ),
         (Code::DeadlineExceeded, _) => timed_out(),
-        // The client library reports its own timeout as cancelled; a cancellation by the service means
-        // that it is going away.
-        (Code::Cancelled, None) if status.message() == tonic::TimeoutExpired(()).to_string() => timed_out(),
+        // A cancellation by the service means that it is going away.
         (Code::Cancelled, _) => fixed(
             StatusCode::SERVICE_UNAVAILABLE,
             Code::Unavailable,
@@ -227,12 +225,6 @@ mod tests {
             let problem = from_status(&Status::new(code, "tcp connect error: 10.0.0.1:50051"), false);
             assert!(!problem.detail.contains("10.0.0.1"), "{code:?}");
         }
-    }
-
-    #[test]
-    fn a_timeout_of_the_client_library_is_a_timeout() {
-        let status = Status::cancelled(tonic::TimeoutExpired(()).to_string());
-        assert_eq!(from_status(&status, false).status.as_u16(), 504);
     }
 
     #[test]

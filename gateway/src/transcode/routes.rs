@@ -9,7 +9,7 @@ use axum::{
 use http::{HeaderValue, Method, Request};
 use proto::rest::{Route, Texts, Visitor, visit_routes};
 use serde::{Serialize, de::DeserializeOwned};
-use tonic::transport::Channel;
+use service_runtime::grpc::channel::Channel;
 
 use super::{Endpoint, serve, upstream::Upstream};
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
+use service_runtime::grpc::channel::Channel;
 use tokio::time;
-use tonic::{Request, Status, client::Grpc, metadata::MetadataMap, transport::Channel};
+use tonic::{Request, Status, client::Grpc, metadata::MetadataMap};
 use tonic_prost::ProstCodec;
 
 /// How long an answer may take.
@@ -41,14 +42,9 @@ impl Upstream {
         let mut request = Request::from_parts(metadata, tonic::Extensions::new(), message);
         request.set_timeout(LONGEST_ANSWER);
         let mut grpc = self.grpc.clone();
-        let calling = async move {
-            grpc.ready()
-                .await
-                .map_err(|error| Status::unavailable(error.to_string()))?;
-            let codec = ProstCodec::<In, Out>::default();
-            grpc.unary(request, self.rpc.clone(), codec).await
-        };
-        let response = time::timeout(LONGEST_ANSWER, calling).await;
+        let codec = ProstCodec::<In, Out>::default();
+        // The channel bounds the wait for the beginning of an answer, this the wait for its end.
+        let response = time::timeout(LONGEST_ANSWER, grpc.unary(request, self.rpc.clone(), codec)).await;
         match response {
             Ok(answered) => Ok(answered?.into_inner()),
             Err(_elapsed) => Err(Status::deadline_exceeded("no answer in time")),

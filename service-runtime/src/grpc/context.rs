@@ -81,6 +81,28 @@ pub fn new_request_id(entropy: &Entropy) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A deadline as gRPC writes it: up to eight digits and a unit.
+pub(crate) fn grpc_timeout(value: &HeaderValue) -> Option<Duration> {
+    let (digits, unit) = value
+        .to_str()
+        .ok()?
+        .split_at_checked(value.len().checked_sub(1)?)?;
+    // A parser of numbers would take a sign too.
+    if digits.len() > 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let amount: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(amount * 3600),
+        "M" => Duration::from_secs(amount * 60),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
+        _ => return None,
+    })
+}
+
 /// The bearer token of a request: `Ok(None)` without an `authorization`, `Err` when there is one that is not
 /// exactly one `Bearer <token>`.
 ///
@@ -128,6 +150,17 @@ pub fn bad_token() -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn deadlines_are_read_as_grpc_writes_them() {
+        let read = |text: &'static str| grpc_timeout(&HeaderValue::from_static(text));
+        assert_eq!(read("100m"), Some(Duration::from_millis(100)));
+        assert_eq!(read("3S"), Some(Duration::from_secs(3)));
+        assert_eq!(read("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        for text in ["", "m", "3", "100000000S", "-1S", "+1S", "3s"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn only_sane_request_ids_are_taken_over() {

@@ -2,13 +2,7 @@
 //! its deadline even when a handler panics, is refused with a reason even by the library, and leaves one line in
 //! the log.
 
-use std::{
-    convert::Infallible,
-    net::IpAddr,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response};
@@ -19,7 +13,8 @@ use crate::{
     entropy::Entropy,
     grpc::{
         context::{
-            LONGEST_REQUEST, REQUEST_ID, RequestContext, TRACEPARENT, new_request_id, sane_request_id,
+            LONGEST_REQUEST, REQUEST_ID, RequestContext, TRACEPARENT, grpc_timeout, new_request_id,
+            sane_request_id,
         },
         refusal::{Refusal, completed},
     },
@@ -103,42 +98,4 @@ fn too_late() -> Refusal {
         "DEADLINE_EXCEEDED",
         "The request took longer than its deadline allows.",
     )
-}
-
-/// A deadline as gRPC writes it: up to eight digits and a unit.
-fn grpc_timeout(value: &HeaderValue) -> Option<Duration> {
-    let (digits, unit) = value
-        .to_str()
-        .ok()?
-        .split_at_checked(value.len().checked_sub(1)?)?;
-    // A parser of numbers would take a sign too.
-    if digits.len() > 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return None;
-    }
-    let amount: u64 = digits.parse().ok()?;
-    Some(match unit {
-        "H" => Duration::from_secs(amount * 3600),
-        "M" => Duration::from_secs(amount * 60),
-        "S" => Duration::from_secs(amount),
-        "m" => Duration::from_millis(amount),
-        "u" => Duration::from_micros(amount),
-        "n" => Duration::from_nanos(amount),
-        _ => return None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn deadlines_are_read_as_grpc_writes_them() {
-        let read = |text: &'static str| grpc_timeout(&HeaderValue::from_static(text));
-        assert_eq!(read("100m"), Some(Duration::from_millis(100)));
-        assert_eq!(read("3S"), Some(Duration::from_secs(3)));
-        assert_eq!(read("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
-        for text in ["", "m", "3", "100000000S", "-1S", "+1S", "3s"] {
-            assert_eq!(read(text), None, "{text}");
-        }
-    }
 }
