@@ -10,13 +10,14 @@ use proto::auth::v1::{
     user_service_server::{SERVICE_NAME as USER_SERVICE, UserServiceServer},
 };
 use service_runtime::{
-    admin::{self, Readiness},
+    admin,
     clock::Clock,
     entropy::Entropy,
     grpc::server::{LARGEST_MESSAGE, serve as serve_grpc, with_health_and_reflection},
     lifecycle::Tasks,
     mac::Mac,
     page_token::PageTokens,
+    readiness::Readiness,
 };
 use tonic::service::Routes;
 
@@ -39,6 +40,11 @@ use crate::{
     mail::{Mailer, message::Composer},
     store::Store,
 };
+
+/// The services that this one serves.
+const SERVICES: [&str; 4] = [ACCOUNT_SERVICE, SESSION_SERVICE, USER_SERVICE, TOKEN_SERVICE];
+/// What the service cannot work without.
+const DATABASE: &str = "database";
 
 /// Why the service did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -210,16 +216,21 @@ pub async fn serve(
         .add_service(SessionServiceServer::new(session).max_decoding_message_size(LARGEST_MESSAGE))
         .add_service(UserServiceServer::new(user).max_decoding_message_size(LARGEST_MESSAGE))
         .add_service(TokenServiceServer::new(token).max_decoding_message_size(LARGEST_MESSAGE));
-    let names = [ACCOUNT_SERVICE, SESSION_SERVICE, USER_SERVICE, TOKEN_SERVICE];
-    let (routes, _health) = with_health_and_reflection(routes, proto::FILE_DESCRIPTOR_SET, &names).await?;
+    let readiness = Readiness::default();
+    readiness.set(DATABASE, true);
+    let answers = async move || store.answers().await;
+    tasks.spawn(
+        "readiness",
+        readiness.clone().follow(DATABASE, answers, tasks.clone()),
+    );
+    let descriptors = proto::FILE_DESCRIPTOR_SET;
+    let routes = with_health_and_reflection(routes, descriptors, &SERVICES, readiness.clone(), tasks).await?;
     serve_grpc(listener, routes, tasks)?;
 
     tasks.spawn("mail worker", outbox.run(bell, tasks.clone()));
     tasks.spawn("clean-up", cleanup.run(tasks.clone()));
     tasks.spawn("signing keys", keys.watch(tasks.clone()));
     if let Some(listener) = admin_listener {
-        let readiness = Readiness::default();
-        readiness.set(true);
         admin::serve(listener, readiness, tasks)?;
     }
     Ok(Started { staff_made })

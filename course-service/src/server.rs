@@ -1,11 +1,11 @@
 //! The composition root: everything the service is made of can be read in [`serve`].
 
-use std::{io, net::TcpListener, time::Duration};
+use std::{io, net::TcpListener};
 
 use auth_client::authorize::AuthClient;
 use proto::course::v1::course_service_server::{CourseServiceServer, SERVICE_NAME};
 use service_runtime::{
-    admin::{self, Readiness},
+    admin,
     clock::Clock,
     entropy::Entropy,
     grpc::{
@@ -15,10 +15,10 @@ use service_runtime::{
     lifecycle::Tasks,
     mac::Mac,
     page_token::PageTokens,
+    readiness::Readiness,
     secret::Secret,
 };
 use tonic::{metadata::errors::InvalidMetadataValue, service::Routes};
-use tonic_health::server::HealthReporter;
 
 use crate::{
     config::Config,
@@ -27,8 +27,8 @@ use crate::{
     store::Store,
 };
 
-/// How often the database is asked whether it answers.
-const PROBE: Duration = Duration::from_secs(5);
+/// What the service cannot work without.
+const DATABASE: &str = "database";
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -99,41 +99,25 @@ pub async fn serve(
 
     let service =
         CourseServiceServer::new(CourseGrpc::new(courses)).max_decoding_message_size(LARGEST_MESSAGE);
-    let (routes, health) =
-        with_health_and_reflection(Routes::new(service), proto::FILE_DESCRIPTOR_SET, &[SERVICE_NAME]).await?;
+    // Whether auth-service answers does not count: anonymous reads go on without it.
     let readiness = Readiness::default();
-    readiness.set(true);
+    readiness.set(DATABASE, true);
+    let answers = async move || store.answers().await;
     tasks.spawn(
         "readiness",
-        watch(store, readiness.clone(), health, tasks.clone()),
+        readiness.clone().follow(DATABASE, answers, tasks.clone()),
     );
+    let routes = with_health_and_reflection(
+        Routes::new(service),
+        proto::FILE_DESCRIPTOR_SET,
+        &[SERVICE_NAME],
+        readiness.clone(),
+        tasks,
+    )
+    .await?;
     if let Some(admin) = admin {
         admin::serve(admin, readiness, tasks)?;
     }
     service_runtime::grpc::server::serve(listener, routes, tasks)?;
     Ok(())
-}
-
-/// Keeps readiness and health true to whether the database answers, and turns both off at the end. Whether
-/// auth-service answers does not count: anonymous reads go on without it.
-async fn watch(store: Store, readiness: Readiness, health: HealthReporter, tasks: Tasks) {
-    while tasks.sleep(PROBE).await {
-        let ready = store.ping().await.is_ok();
-        if ready != readiness.get() {
-            tracing::warn!(ready, "readiness has changed");
-        }
-        tell(ready, &readiness, &health).await;
-    }
-    tell(false, &readiness, &health).await;
-}
-
-async fn tell(ready: bool, readiness: &Readiness, health: &HealthReporter) {
-    let status = if ready {
-        tonic_health::ServingStatus::Serving
-    } else {
-        tonic_health::ServingStatus::NotServing
-    };
-    readiness.set(ready);
-    health.set_service_status("", status).await;
-    health.set_service_status(SERVICE_NAME, status).await;
 }

@@ -9,10 +9,11 @@ use gateway::{
 };
 use mimalloc::MiMalloc;
 use service_runtime::{
-    admin::{self, Readiness},
+    admin,
     lifecycle::Tasks,
     listen,
     process::{ended, say, until_told_to_stop},
+    readiness::Readiness,
     settings::{Values, command},
     telemetry,
 };
@@ -48,10 +49,9 @@ fn serve(values: &Values) -> Result<(), Box<dyn Error>> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let (tasks, readiness) = (Tasks::default(), Readiness::default());
+        let tasks = Tasks::default();
         server::serve(&config, listeners, &tasks)?;
-        readiness.set(true);
-        admin::serve(admin_listener, readiness, &tasks)?;
+        admin::serve(admin_listener, Readiness::default(), &tasks)?;
         say(format_args!("gateway listens on http://{bound}"));
         say(format_args!("admin listens on http://{admin_bound}"));
         until_told_to_stop(&tasks, config.shutdown_grace).await

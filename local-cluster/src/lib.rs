@@ -12,15 +12,19 @@ use std::{
 use auth_service::StartError as AuthStartError;
 use course_service::server::StartError as CourseStartError;
 use service_runtime::{
-    admin::{self, Readiness},
+    admin,
     clock::Clock,
     entropy::{Entropy, NoEntropy},
     lifecycle::Tasks,
     listen,
+    readiness::Readiness,
     settings::{Faults, Values},
 };
 
 pub use settings::{Staff, settings};
+
+/// The latch that is open while the cluster serves.
+const CLUSTER: &str = "cluster";
 
 /// Why the cluster did not start.
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +113,7 @@ impl LocalCluster {
         gateway::server::serve(&configs.gateway, gateway, &front).map_err(StartError::Gateway)?;
         let readiness = Readiness::default();
         admin::serve(admin, readiness.clone(), &back).map_err(StartError::Gateway)?;
-        readiness.set(true);
+        readiness.set(CLUSTER, true);
         Ok(Self {
             gateway: gateway_address,
             auth: auth_address,
@@ -136,7 +140,7 @@ impl LocalCluster {
     /// Stops taking requests, finishes those that run, and only then stops the services that they need; says
     /// whether everything ended well within the grace.
     pub async fn stop(self) -> bool {
-        self.readiness.set(false);
+        self.readiness.set(CLUSTER, false);
         self.front.stop();
         let front = self.front.finished(self.grace).await;
         self.back.stop();
@@ -147,7 +151,7 @@ impl LocalCluster {
 /// A cluster that is let go of without [`LocalCluster::stop`] stops all the same; nobody learns how that went.
 impl Drop for LocalCluster {
     fn drop(&mut self) {
-        self.readiness.set(false);
+        self.readiness.set(CLUSTER, false);
         self.front.stop();
         self.back.stop();
     }

@@ -5,7 +5,7 @@ use std::{error::Error, process::ExitCode};
 use local_cluster::{LocalCluster, settings};
 use service_runtime::{
     clock::Clock,
-    lifecycle::told_to_stop,
+    lifecycle::Signals,
     process::{Unfinished, ended, say},
     settings::{Environment, Values, command},
     telemetry,
@@ -32,13 +32,18 @@ async fn run(values: Values) -> Result<(), Box<dyn Error>> {
         telemetry::start(Environment::Development, values.get("RUST_LOG"));
     }
     let cluster = LocalCluster::start(values, Clock::system()).await?;
+    let mut signals = Signals::watch()?;
     say(greeting(&cluster));
     let crashed = tokio::select! {
-        told = told_to_stop() => { told?; false }
+        () = signals.told_to_stop() => false,
         () = cluster.crashed() => true,
     };
-    say("Stopping: finishing what runs …");
-    match (crashed, cluster.stop().await) {
+    say("Stopping: finishing what runs … (again: at once)");
+    let stopped = tokio::select! {
+        stopped = cluster.stop() => stopped,
+        () = signals.told_to_stop() => return Err(Unfinished::Forced.into()),
+    };
+    match (crashed, stopped) {
         (true, _) => Err(Unfinished::Crashed.into()),
         (false, false) => Err(Unfinished::Late.into()),
         (false, true) => Ok(()),

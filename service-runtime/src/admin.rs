@@ -1,14 +1,7 @@
-//! The listener for operators: `GET /livez` says that the process runs, `GET /readyz` that it can serve.
+//! The listener for operators: `GET /livez` says that the process runs, `GET /readyz` that it can take on work,
+//! or else what it waits for.
 
-use std::{
-    io,
-    net::TcpListener,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{io, net::TcpListener, time::Duration};
 
 use axum::{Router, http::StatusCode, routing::get};
 use hyper_util::service::TowerToHyperService;
@@ -16,6 +9,7 @@ use hyper_util::service::TowerToHyperService;
 use crate::{
     lifecycle::Tasks,
     listen::{self, Limits},
+    readiness::Readiness,
 };
 
 /// What the operator's listener allows.
@@ -27,23 +21,7 @@ const LIMITS: Limits = Limits {
     http2_only: false,
 };
 
-/// Whether the process can serve. Cheap to clone; clones are the same latch.
-#[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<AtomicBool>);
-
-impl Readiness {
-    /// Opens or closes the latch.
-    pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::SeqCst);
-    }
-
-    /// Whether the latch is open.
-    pub fn get(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-/// Serves the operator's endpoints until the tasks are asked to stop.
+/// Serves the operator's endpoints for as long as the process runs, also while it stops.
 ///
 /// # Errors
 /// When the listener cannot be used.
@@ -51,19 +29,23 @@ pub fn serve(listener: TcpListener, readiness: Readiness, tasks: &Tasks) -> io::
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let stopping = tasks.clone();
     let ready = move || async move {
-        if readiness.get() && !stopping.is_stopping() {
-            (StatusCode::OK, "ready\n")
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+        if stopping.is_stopping() {
+            return (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not ready: stopping\n".to_owned(),
+            );
+        }
+        match readiness.is_ready() {
+            true => (StatusCode::OK, format!("{readiness}\n")),
+            false => (StatusCode::SERVICE_UNAVAILABLE, format!("{readiness}\n")),
         }
     };
     let routes = Router::new()
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(ready));
-    let stop = tasks.clone();
-    tasks.spawn("admin listener", async move {
+    tasks.accompany(async move {
         let connection = |_operator| TowerToHyperService::new(routes.clone());
-        listen::serve(listener, LIMITS, connection, &stop).await;
+        listen::serve(listener, LIMITS, connection, &Tasks::default()).await;
     });
     Ok(())
 }

@@ -7,9 +7,11 @@
 //! - [`secret`], [`mac`]: values that never reach a log; keys derived per purpose
 //! - [`page_token`]: tamper-evident cursors of keyset-paged lists
 //! - [`grpc`]: server, client channel, request context and refusals
-//! - [`process`], [`lifecycle`], [`listen`], [`admin`], [`telemetry`]: starting, being watched, stopping
+//! - [`process`], [`lifecycle`], [`listen`], [`readiness`], [`admin`]: starting, being watched, stopping
+//! - [`telemetry`], [`causes`]: what an operator sees
 
 pub mod admin;
+pub mod causes;
 pub mod clock;
 pub mod database;
 pub mod duration;
@@ -21,6 +23,7 @@ pub mod listen;
 pub mod mac;
 pub mod page_token;
 pub mod process;
+pub mod readiness;
 pub mod secret;
 pub mod settings;
 pub mod telemetry;

@@ -10,8 +10,11 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How long what is cut off may take to end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The tasks of a process. Cheap to clone; clones are the same set.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +37,15 @@ impl Tasks {
                 stop.cancel();
             }
         });
+    }
+
+    /// Starts a task that goes on until every other has ended, and that none waits for.
+    pub fn accompany(&self, task: impl Future<Output = ()> + Send + 'static) {
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "it ends when what it accompanies has ended"
+        )]
+        tokio::spawn(self.cut.clone().run_until_cancelled_owned(task));
     }
 
     /// Resolves once the tasks are asked to stop.
@@ -71,22 +83,38 @@ impl Tasks {
         self.tracker.close();
         let ended = tokio::time::timeout(grace, self.tracker.wait()).await.is_ok();
         self.cut.cancel();
+        // What is cut off may still say so.
+        drop(tokio::time::timeout(LAST_WORDS, self.tracker.wait()).await);
         ended && !self.crashed.load(Ordering::SeqCst)
     }
 }
 
-/// Resolves when the process is told to stop: SIGTERM, or Ctrl-C in a terminal.
-///
-/// # Errors
-/// When the signals cannot be watched.
-pub async fn told_to_stop() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that tell the process to stop: SIGTERM, or Ctrl-C in a terminal.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Watches them from now on.
+    ///
+    /// # Errors
+    /// When they cannot be watched.
+    pub fn watch() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    /// Resolves with the next one.
+    pub async fn told_to_stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 #[cfg(test)]

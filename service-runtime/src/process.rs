@@ -2,7 +2,10 @@
 
 use std::{error::Error, fmt, io, process::ExitCode, time::Duration};
 
-use crate::lifecycle::{Tasks, told_to_stop};
+use crate::{
+    causes::causes,
+    lifecycle::{Signals, Tasks},
+};
 
 /// Says a line on standard output: what the command was asked for. A closed terminal is no reason to fail.
 pub fn say(line: impl fmt::Display) {
@@ -14,17 +17,7 @@ pub fn ended(name: &str, outcome: Result<(), Box<dyn Error>>) -> ExitCode {
     let Err(error) = outcome else {
         return ExitCode::SUCCESS;
     };
-    let mut sentence = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        // Some errors repeat their cause in their own words.
-        let cause_sentence = cause.to_string();
-        if !sentence.ends_with(&cause_sentence) {
-            sentence = format!("{sentence}: {cause_sentence}");
-        }
-        source = cause.source();
-    }
-    let _closed = io::Write::write_fmt(&mut io::stderr(), format_args!("{name}: {sentence}\n"));
+    let _closed = io::Write::write_fmt(&mut io::stderr(), format_args!("{name}: {}\n", causes(&*error)));
     ExitCode::FAILURE
 }
 
@@ -37,19 +30,27 @@ pub enum Unfinished {
     /// Running work did not finish within the grace.
     #[error("running work did not finish in time")]
     Late,
+    /// The process was told to stop a second time.
+    #[error("told to stop twice; running work was cut off")]
+    Forced,
 }
 
-/// Waits until the process is told to stop or a task crashes, then asks every task to stop and waits for them.
+/// Waits until the process is told to stop or a task crashes, then asks every task to stop and waits for them. Told
+/// a second time, it waits no longer.
 ///
 /// # Errors
-/// When a task crashed or did not end within `grace`, or signals cannot be watched.
+/// When a task crashed or did not end within `grace`, the end was forced, or signals cannot be watched.
 pub async fn until_told_to_stop(tasks: &Tasks, grace: Duration) -> Result<(), Box<dyn Error>> {
+    let mut signals = Signals::watch()?;
     let crashed = tokio::select! {
-        told = told_to_stop() => { told?; false }
+        () = signals.told_to_stop() => false,
         () = tasks.stopping() => true,
     };
     tasks.stop();
-    let finished = tasks.finished(grace).await;
+    let finished = tokio::select! {
+        finished = tasks.finished(grace) => finished,
+        () = signals.told_to_stop() => return Err(Unfinished::Forced.into()),
+    };
     match (crashed, finished) {
         (true, _) => Err(Unfinished::Crashed.into()),
         (false, false) => Err(Unfinished::Late.into()),

@@ -13,6 +13,7 @@ use service_runtime::{
     grpc::server::{serve, with_health_and_reflection},
     lifecycle::Tasks,
     listen,
+    readiness::Readiness,
 };
 use tokio::net::TcpStream;
 use tonic::{Code, Status, service::Routes};
@@ -33,10 +34,15 @@ async fn server(tasks: &Tasks) -> SocketAddr {
         .into_axum_router()
         .route("/test.Test/Slow", post(slow))
         .route("/test.Test/Panic", post(panic));
-    let (routes, _health) =
-        with_health_and_reflection(Routes::from(routes), tonic_health::pb::FILE_DESCRIPTOR_SET, &[])
-            .await
-            .unwrap();
+    let routes = with_health_and_reflection(
+        Routes::from(routes),
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        &[],
+        Readiness::default(),
+        tasks,
+    )
+    .await
+    .unwrap();
     let listener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     serve(listener, routes, tasks).unwrap();
@@ -198,4 +204,22 @@ async fn stopping_lets_what_runs_finish() {
     };
     let ((status, _), ()) = tokio::join!(running, stopping);
     assert_eq!(status.code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn a_stream_that_has_nothing_to_say_ends_with_the_process() {
+    let tasks = Tasks::default();
+    let address = server(&tasks).await;
+    let anything = framed(b"");
+    let watching = call(address, "/grpc.health.v1.Health/Watch", &[], &anything);
+    let stopping = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        tasks.stop();
+        assert!(tasks.finished(Duration::from_secs(5)).await, "nothing is cut off");
+    };
+    let ((status, _), ()) = tokio::join!(watching, stopping);
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::Unavailable, "The service is stopping.")
+    );
 }

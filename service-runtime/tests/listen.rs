@@ -116,3 +116,58 @@ async fn more_connections_than_there_is_room_for_wait_their_turn() {
         .unwrap();
     assert_eq!(&start, b"HTTP/1.1 200");
 }
+
+#[tokio::test]
+async fn who_asks_nothing_does_not_hold_up_the_end() {
+    for http2_only in [false, true] {
+        let tasks = Tasks::default();
+        let limits = Limits {
+            http2_only,
+            first_request: PATIENCE * 10,
+            ..limits()
+        };
+        let address = serve(limits, &tasks);
+        let mut silent = Vec::new();
+        for said in [&b""[..], &PREFACE[..10], PREFACE] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(said).await.unwrap();
+            silent.push(stream);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        tasks.stop();
+        assert!(
+            tasks.finished(Duration::from_secs(5)).await,
+            "http2_only: {http2_only}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_was_connected_before_the_end_is_answered() {
+    let tasks = Tasks::default();
+    let address = serve(limits(), &tasks);
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        streams.push(TcpStream::connect(address).await.unwrap());
+    }
+    tasks.stop();
+    for stream in &mut streams {
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .await
+            .unwrap();
+    }
+    for stream in &mut streams {
+        let mut heard = Vec::new();
+        timeout(PATIENCE, stream.read_to_end(&mut heard))
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(
+            heard.starts_with(b"HTTP/1.1 200"),
+            "{:?}",
+            String::from_utf8_lossy(&heard)
+        );
+    }
+    assert!(tasks.finished(PATIENCE).await);
+}

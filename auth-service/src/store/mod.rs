@@ -65,12 +65,12 @@ impl Store {
         self.database.migrate(SCHEMA, &MIGRATIONS).await
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers: `Ok(false)` when it is too busy to be asked.
     ///
     /// # Errors
     /// When it does not.
-    pub async fn ping(&self) -> Result<(), Error> {
-        Ok(self.database.ping().await?)
+    pub async fn answers(&self) -> Result<bool, Error> {
+        Ok(self.database.answers().await?)
     }
 
     /// Closes the connections.

@@ -28,13 +28,13 @@ async fn migrating_again_changes_nothing(world: World) {
     one.unwrap();
     two.unwrap();
     assert_eq!(second.user(ada.id).await.unwrap(), Some(ada));
-    second.ping().await.unwrap();
+    second.answers().await.unwrap();
 }
 
 async fn a_closed_database_is_unavailable(world: World) {
-    world.store.ping().await.unwrap();
+    world.store.answers().await.unwrap();
     world.store.close().await;
-    let error = world.store.ping().await.unwrap_err();
+    let error = world.store.answers().await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
 }
 

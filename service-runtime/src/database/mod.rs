@@ -4,12 +4,12 @@
 //! `$1` placeholders, `RETURNING`, `ON CONFLICT`, row values, and the native uuid and timestamp types.
 
 pub mod idempotency;
+mod migrate;
 
 use std::{path::Path, str::FromStr, time::Duration};
 
 use sqlx::{
     PgPool, Postgres, Sqlite, SqlitePool, Transaction,
-    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -84,36 +84,23 @@ impl Database {
         Ok(Self::Sqlite(pool.await?))
     }
 
-    /// Applies the migrations that are not applied yet, under a lock on PostgreSQL.
-    ///
-    /// # Errors
-    /// When one fails, or an applied one was changed since.
-    pub async fn migrate(
-        &self,
-        schema: &str,
-        migrator: &Migrator,
-    ) -> Result<(), sqlx::migrate::MigrateError> {
-        if let Self::Postgres(pool) = self {
-            // Names of schemas are ours; two processes may create the same one at the same time, and
-            // IF NOT EXISTS alone does not make that safe on PostgreSQL.
-            let create = format!(
-                "DO $$ BEGIN CREATE SCHEMA IF NOT EXISTS \"{schema}\"; \
-                 EXCEPTION WHEN unique_violation OR duplicate_schema THEN NULL; END $$"
-            );
-            sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(pool).await?;
-        }
-        on!(self, |pool| migrator.run(pool).await)
-    }
-
-    /// Whether the database answers.
+    /// Whether the database answers: `Ok(false)` when every connection is in use, so that it cannot be asked.
     ///
     /// # Errors
     /// When it does not.
-    pub async fn ping(&self) -> Result<(), sqlx::Error> {
-        on!(self, |pool| sqlx::query("SELECT 1")
-            .execute(pool)
-            .await
-            .map(|_| ()))
+    pub async fn answers(&self) -> Result<bool, sqlx::Error> {
+        match on!(self, |pool| sqlx::query("SELECT 1").execute(pool).await.map(drop)) {
+            Ok(()) => Ok(true),
+            Err(sqlx::Error::PoolTimedOut) if self.is_busy() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether there are as many connections as there may be, and all of them are in use.
+    fn is_busy(&self) -> bool {
+        on!(self, |pool| {
+            pool.num_idle() == 0 && pool.size() >= pool.options().get_max_connections()
+        })
     }
 
     /// Closes the connections, once the running statements are done.

@@ -6,3 +6,4 @@ pub mod context;
 mod edge;
 pub mod refusal;
 pub mod server;
+mod until_stopped;

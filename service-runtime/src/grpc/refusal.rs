@@ -7,6 +7,7 @@ use http::Response;
 use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::causes::causes;
 pub use crate::field::FieldError;
 
 /// The `domain` of every `ErrorInfo`.
@@ -137,14 +138,7 @@ pub const fn code_name(code: Code) -> &'static str {
 
 /// A bug: logged here in full, told to the caller as nothing but the request's id.
 pub fn internal(error: &(dyn std::error::Error + 'static), request_id: &str) -> Status {
-    let mut causes = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        causes.push_str(": ");
-        causes.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    tracing::error!(request_id, error = causes, "internal error");
+    tracing::error!(request_id, error = causes(error), "internal error");
     Refusal::new(
         Code::Internal,
         "INTERNAL",

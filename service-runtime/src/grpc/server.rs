@@ -10,32 +10,41 @@ use std::{
 use http::Request;
 use hyper::{body::Incoming, service::service_fn};
 use tonic::service::Routes;
-use tonic_health::server::HealthReporter;
+use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
-    grpc::edge::Edge,
+    grpc::{edge::Edge, until_stopped::UntilStopped},
     lifecycle::Tasks,
     listen::{self, Limits},
+    readiness::Readiness,
 };
 
 /// The largest message a caller may send, in bytes.
 pub const LARGEST_MESSAGE: usize = 1024 * 1024;
 
-/// The services of one process, with health and reflection added.
+/// The services of one process, with health, which tells whether the process is ready, and reflection.
 ///
 /// # Errors
 /// When the descriptor set is not one.
 pub async fn with_health_and_reflection(
     mut routes: Routes,
     descriptors: &'static [u8],
-    names: &[&'static str],
-) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
+    names: &'static [&'static str],
+    readiness: Readiness,
+    tasks: &Tasks,
+) -> Result<Routes, tonic_reflection::server::Error> {
     let (reporter, health) = tonic_health::server::health_reporter();
-    for name in names {
-        reporter
-            .set_service_status(*name, tonic_health::ServingStatus::Serving)
-            .await;
-    }
+    tell(&reporter, names, readiness.is_ready()).await;
+    let stop = tasks.clone();
+    tasks.spawn("health", async move {
+        let mut changes = readiness.changes();
+        loop {
+            tokio::select! {
+                _changed = changes.changed() => tell(&reporter, names, readiness.is_ready()).await,
+                () = stop.stopping() => return tell(&reporter, names, false).await,
+            }
+        }
+    });
     // Only what is served here is listed, although the descriptors hold the whole contract.
     let reflection = || {
         let builder = tonic_reflection::server::Builder::configure()
@@ -47,8 +56,32 @@ pub async fn with_health_and_reflection(
             .fold(builder, |builder, name| builder.with_service_name(*name))
     };
     let (v1, v1alpha) = (reflection().build_v1()?, reflection().build_v1alpha()?);
-    routes = routes.add_service(health).add_service(v1).add_service(v1alpha);
-    Ok((routes, reporter))
+    let tasks = || tasks.clone();
+    routes = routes
+        .add_service(UntilStopped {
+            inner: health,
+            tasks: tasks(),
+        })
+        .add_service(UntilStopped {
+            inner: v1,
+            tasks: tasks(),
+        })
+        .add_service(UntilStopped {
+            inner: v1alpha,
+            tasks: tasks(),
+        });
+    Ok(routes)
+}
+
+/// Tells the health of every service, and under the empty name that of the process.
+async fn tell(reporter: &HealthReporter, names: &[&'static str], ready: bool) {
+    let status = match ready {
+        true => ServingStatus::Serving,
+        false => ServingStatus::NotServing,
+    };
+    for name in names.iter().chain(&[""]) {
+        reporter.set_service_status(*name, status).await;
+    }
 }
 
 /// What a gRPC listener allows. A client may open its connection long before it has something to ask.

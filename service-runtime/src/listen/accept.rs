@@ -2,12 +2,12 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use http::{Request, Response};
 use hyper::{
     body::{Body, Incoming},
     service::Service,
 };
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -33,7 +33,6 @@ pub async fn serve<S, B>(
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Send + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
@@ -43,7 +42,7 @@ pub async fn serve<S, B>(
         };
         tokio::select! {
             (place, (stream, client)) = accepting => {
-                let serving = connection::serve(stream, limits, service(client), &graceful);
+                let serving = connection::serve(stream, limits, service(client), stop.clone());
                 connections.spawn(async move {
                     serving.await;
                     drop(place);
@@ -53,9 +52,13 @@ pub async fn serve<S, B>(
             () = stop.stopping() => break,
         }
     }
+    // Who is connected as far as they know must not find the door shut.
+    while let Some(Ok((stream, client))) = listener.accept().now_or_never() {
+        connections.spawn(connection::serve(stream, limits, service(client), stop.clone()));
+    }
     drop(listener);
     tokio::select! {
-        () = graceful.shutdown() => {}
+        () = async { while connections.join_next().await.is_some() {} } => {}
         () = stop.cut_off() => tracing::warn!(running = connections.len(), "requests did not finish in time"),
     }
 }

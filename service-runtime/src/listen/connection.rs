@@ -17,14 +17,19 @@ use hyper::{
 };
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::conn::auto,
 };
 use tokio::{net::TcpStream, time};
+
+use crate::lifecycle::Tasks;
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long the head of an HTTP/1 request may take to arrive, and how long the connection may then be idle.
 const LONGEST_HEAD: Duration = Duration::from_secs(10);
+
+/// How long a connection that has asked nothing yet is kept when the process is told to stop.
+const LAST_CALL: Duration = Duration::from_millis(300);
 
 /// What differs between the listeners of a process.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +51,7 @@ pub(super) fn serve<S, B>(
     stream: TcpStream,
     limits: Limits,
     service: S,
-    graceful: &GracefulShutdown,
+    stop: Tasks,
 ) -> impl Future<Output = ()> + Send + use<S, B>
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Send + 'static,
@@ -55,7 +60,8 @@ where
     // An answer in two segments must not wait for the acknowledgement of the first one.
     let _best_effort = stream.set_nodelay(true);
     let asked = Arc::new(AtomicBool::new(false));
-    let has_asked = Arc::clone(&asked);
+    let heard = Arc::clone(&asked);
+    let has_asked = move || heard.load(Ordering::Relaxed);
     let service = service_fn(move |request: Request<Incoming>| {
         asked.store(true, Ordering::Relaxed);
         service.call(request)
@@ -63,18 +69,33 @@ where
     let connection = builder(limits)
         .serve_connection(TokioIo::new(stream), service)
         .into_owned();
-    let watched = graceful.watch(connection);
     async move {
-        let mut serving = pin!(watched);
-        // Neither telling HTTP/1 from HTTP/2 nor the handshake of HTTP/2 has a timer of its own: who never asks
-        // anything is let go.
-        let ended = time::timeout(limits.first_request, &mut serving).await;
-        let result = match ended {
-            Ok(result) => result,
-            Err(_elapsed) if !has_asked.load(Ordering::Relaxed) => return,
-            Err(_elapsed) => serving.await,
+        let mut serving = pin!(connection);
+        let ended = tokio::select! {
+            ended = serving.as_mut() => Some(ended),
+            // Neither telling HTTP/1 from HTTP/2 nor the handshake of HTTP/2 has a timer of its own.
+            () = time::sleep(limits.first_request) => None,
+            () = stop.stopping() => None,
         };
-        if let Err(error) = result {
+        let ended = match ended {
+            None if !has_asked() && stop.is_stopping() => {
+                // What it asks may be on its way.
+                time::timeout(LAST_CALL, serving.as_mut()).await.ok()
+            }
+            ended => ended,
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None if !has_asked() => return,
+            None => tokio::select! {
+                ended = serving.as_mut() => ended,
+                () = stop.stopping() => {
+                    serving.as_mut().graceful_shutdown();
+                    serving.await
+                }
+            },
+        };
+        if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended early");
         }
     }

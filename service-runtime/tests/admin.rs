@@ -1,0 +1,50 @@
+//! The operator's listener: alive from the first moment to the last, ready only in between.
+
+use std::{net::SocketAddr, time::Duration};
+
+use service_runtime::{admin, lifecycle::Tasks, listen, readiness::Readiness};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    format!("{} {}", &head[9..12], body.trim_end())
+}
+
+#[tokio::test]
+async fn readiness_is_told_until_the_very_end() {
+    let (tasks, readiness) = (Tasks::default(), Readiness::default());
+    let listener = listen::bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = listener.local_addr().unwrap();
+    readiness.set("database", false);
+    admin::serve(listener, readiness.clone(), &tasks).unwrap();
+    assert_eq!(get(address, "/livez").await, "200 alive");
+    assert_eq!(get(address, "/readyz").await, "503 not ready: database");
+    readiness.set("database", true);
+    assert_eq!(get(address, "/readyz").await, "200 ready");
+    assert_eq!(get(address, "/").await, "404 ");
+
+    let working = tasks.clone();
+    tasks.spawn("work", async move {
+        working.stopping().await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    });
+    tasks.stop();
+    let (finished, ()) = tokio::join!(tasks.finished(Duration::from_secs(5)), async {
+        assert_eq!(get(address, "/livez").await, "200 alive");
+        assert_eq!(get(address, "/readyz").await, "503 not ready: stopping");
+    });
+    assert!(finished);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(
+        TcpStream::connect(address).await.is_err(),
+        "it ends with the process"
+    );
+}
