@@ -11,7 +11,11 @@ use service_runtime::{
 use crate::{
     domain::{error::Error, mail_token::MailTokens, outbox::Bell, password_pool::PasswordPool},
     model::{
-        mail::MailKind, mail_token::Purpose, password::PasswordPolicy, profile::Profile, user::User,
+        mail::{MailKind, NewMail},
+        mail_token::{NewMailToken, Purpose},
+        password::PasswordPolicy,
+        profile::Profile,
+        user::User,
         username::Username,
     },
     store::{Store, account::Registered},
@@ -63,11 +67,16 @@ impl Accounts {
     pub async fn register(&self, asked: Registration, deadline: Instant) -> Result<User, Error> {
         let mut faults = Vec::new();
         let username = required_username(&asked.username, &mut faults);
-        let own = match &asked.profile {
-            Ok(profile) => vec![asked.username.as_str(), &profile.first_name, &profile.last_name],
-            Err(_) => vec![asked.username.as_str()],
-        };
-        let password = self.new_password(&asked.password, &asked.confirm_password, &own, &mut faults);
+        // Only what was found sound is short enough to be looked for in the password.
+        let mut own: Vec<String> = username
+            .iter()
+            .map(|username| username.as_str().to_owned())
+            .collect();
+        if let Ok(profile) = &asked.profile {
+            own.extend([profile.first_name.clone(), profile.last_name.clone()]);
+        }
+        let passwords = (&asked.password, &asked.confirm_password);
+        let password = self.new_password(passwords, own, &mut faults, deadline).await?;
         let profile = asked.profile.map_err(|bad| faults.extend(bad));
         let (Some(username), Some(password), Ok(profile)) = (username, password, profile) else {
             return Err(Error::Invalid(faults));
@@ -85,8 +94,10 @@ impl Accounts {
             .await?;
         let registered = match registered {
             Registered::Taken if !self.disclose_existing => {
-                let mail = self.notice(MailKind::AlreadyRegistered, username.as_str(), now)?;
-                self.store.hide_registration(&user, &mail, once).await?
+                let (token, mail) = self.instead_of_registering(&username, now).await?;
+                self.store
+                    .hide_registration(&user, token.as_ref(), &mail, once)
+                    .await?
             }
             other => other,
         };
@@ -95,6 +106,27 @@ impl Accounts {
             Registered::Yes(user) => Ok(*user),
             Registered::Taken => Err(Error::UsernameTaken),
             Registered::KeyReused => Err(Error::IdempotencyKeyReused),
+        }
+    }
+
+    /// What the owner of an address gets when somebody registers it again without being told that it is taken: a
+    /// new link for an account that still waits for one, otherwise a notice.
+    async fn instead_of_registering(
+        &self,
+        username: &Username,
+        now: DateTime<Utc>,
+    ) -> Result<(Option<NewMailToken>, NewMail), Error> {
+        let owner = self.store.user_by_username(username.key()).await?;
+        match owner.filter(|owner| owner.verified_at.is_none()) {
+            Some(owner) => {
+                let address = Username::parse(&owner.username).map_err(Error::internal)?;
+                let link = self.link(&owner, &address, Purpose::VerifyEmail, MailKind::VerifyEmail, now)?;
+                Ok((Some(link.0), link.1))
+            }
+            None => Ok((
+                None,
+                self.notice(MailKind::AlreadyRegistered, username.as_str(), now)?,
+            )),
         }
     }
 
@@ -107,11 +139,12 @@ impl Accounts {
             return Ok(false);
         }
         let mut faults = Vec::new();
-        let new = self.new_password(password, password, &[username.as_str()], &mut faults);
-        let Some(new) = new else {
+        let deadline = Instant::now() + std::time::Duration::from_secs(30);
+        let own = vec![username.as_str().to_owned()];
+        let new = self.new_password((password, password), own, &mut faults, deadline);
+        let Some(new) = new.await? else {
             return Err(Error::Invalid(faults));
         };
-        let deadline = Instant::now() + std::time::Duration::from_secs(30);
         let password_hash = self.passwords.hash(new, deadline).await?;
         let now = self.clock.now();
         let user = User {

@@ -83,7 +83,9 @@ impl Accounts {
             });
         };
         let address = Username::parse(&stored.username).map_err(Error::internal)?;
-        if stored.token_hash != hash(text) || stored.expires_at <= self.clock.now() {
+        if !self.mail_tokens.is_kept_as(id, purpose, &stored.token_hash)
+            || stored.expires_at <= self.clock.now()
+        {
             return Err(Error::MailTokenInvalid);
         }
         Ok((id, stored, address))

@@ -5,14 +5,17 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use service_runtime::{clock::Clock, lifecycle::Tasks};
 
-use crate::store::{Error, Store};
+use crate::{
+    domain::outbox,
+    store::{Error, Store},
+};
 
 /// How often a process cleans up.
 const EVERY: Duration = Duration::from_secs(60);
 /// How many rows one statement removes.
 const BATCH: i64 = 500;
-/// How long the leftovers of sessions and mails are kept after they ran out, for whoever looks into them.
-const KEPT: TimeDelta = TimeDelta::days(1);
+/// How long the leftovers of sessions are kept after they ran out, for whoever looks into them.
+const SESSIONS_KEPT: TimeDelta = TimeDelta::days(1);
 
 /// Removes what has had its time; one process or several, it makes no difference.
 #[derive(Debug, Clone)]
@@ -49,8 +52,14 @@ impl Cleanup {
             .await?
             > 0
         {}
-        while self.store.remove_old_sessions(now - KEPT, BATCH).await? > 0 {}
-        while self.store.remove_old_mail_tokens(now - KEPT, BATCH).await? > 0 {}
+        while self.store.remove_old_sessions(now - SESSIONS_KEPT, BATCH).await? > 0 {}
+        // A token takes its mail with it, and finished mail can be looked at for as long as this.
+        while self
+            .store
+            .remove_old_mail_tokens(now - outbox::KEPT, BATCH)
+            .await?
+            > 0
+        {}
         while self.store.forget_answers(now, BATCH).await? > 0 {}
         Ok(())
     }

@@ -26,11 +26,15 @@ impl MailTokens {
 
     /// The text of a token. It is always the same for the same id and purpose.
     pub fn token(&self, id: Uuid, purpose: Purpose) -> Secret<String> {
-        let tag = self.0.tag(&message(id, purpose));
-        Secret::new(format!(
-            "{PREFIX}{}",
-            URL_SAFE_NO_PAD.encode([id.as_bytes(), &tag[..]].concat())
-        ))
+        text(id, &self.0.tag(&message(id, purpose)))
+    }
+
+    /// Whether `kept` is what the database keeps of this token, under whichever key it was queued: its mail may be
+    /// rendered by another process, and so with another key, than the one that queued it.
+    pub fn is_kept_as(&self, id: Uuid, purpose: Purpose, kept: &[u8]) -> bool {
+        let message = message(id, purpose);
+        let mut tags = self.0.tags(&message);
+        tags.any(|tag| hash(text(id, &tag).expose()) == kept)
     }
 
     /// The id in a token that is genuine and made for `purpose`; `None` for any other text.
@@ -40,6 +44,11 @@ impl MailTokens {
         let id = Uuid::from_slice(id).ok()?;
         (tag.len() == TAG_LEN && self.0.verify(&message(id, purpose), tag)).then_some(id)
     }
+}
+
+fn text(id: Uuid, tag: &[u8]) -> Secret<String> {
+    let encoded = URL_SAFE_NO_PAD.encode([id.as_bytes(), tag].concat());
+    Secret::new(format!("{PREFIX}{encoded}"))
 }
 
 /// What the database keeps of a token.
@@ -69,6 +78,20 @@ mod tests {
         assert_eq!(tokens().read(token.expose(), Purpose::ResetPassword), None);
         let other = MailTokens::new(Mac::derive(&[Secret::new(b"other".to_vec())], "mail-token"));
         assert_eq!(other.read(token.expose(), Purpose::VerifyEmail), None);
+    }
+
+    #[test]
+    fn a_token_queued_under_one_key_and_sent_under_the_next_is_the_one_that_is_kept() {
+        let secret = |text: &str| Secret::new(text.as_bytes().to_vec());
+        let before = MailTokens::new(Mac::derive(&[secret("old")], "mail-token"));
+        let during = MailTokens::new(Mac::derive(&[secret("new"), secret("old")], "mail-token"));
+        let after = MailTokens::new(Mac::derive(&[secret("new")], "mail-token"));
+        let (id, purpose) = (Uuid::from_u128(7), Purpose::VerifyEmail);
+        let kept = hash(before.token(id, purpose).expose());
+        assert_ne!(kept, hash(during.token(id, purpose).expose()));
+        assert!(before.is_kept_as(id, purpose, &kept) && during.is_kept_as(id, purpose, &kept));
+        assert!(!after.is_kept_as(id, purpose, &kept));
+        assert!(!during.is_kept_as(id, Purpose::ResetPassword, &kept));
     }
 
     proptest! {

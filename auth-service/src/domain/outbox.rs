@@ -12,7 +12,10 @@ use service_runtime::{clock::Clock, entropy::Entropy, lifecycle::Tasks};
 use tokio::{task::JoinSet, time::Instant};
 use uuid::Uuid;
 
-pub use self::{bell::Bell, timing::Timing};
+pub use self::{
+    bell::Bell,
+    timing::{KEPT, Timing},
+};
 use crate::{
     domain::mail_token::MailTokens,
     mail::{Mailer, SendError, message::Composer},

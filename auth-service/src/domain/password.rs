@@ -10,6 +10,8 @@ use crate::{
     model::{mail::MailKind, mail_token::Purpose, password::NewPassword, user::User, username::Username},
 };
 
+const WRONG: &str = "The current password is wrong.";
+
 impl Accounts {
     /// Queues a mail that sets a new password for an active account.
     ///
@@ -45,7 +47,8 @@ impl Accounts {
             return Err(Error::MailTokenInvalid);
         };
         let mut faults = Vec::new();
-        let Some(new) = self.new_password(password, confirm, &own_data(&user), &mut faults) else {
+        let new = self.new_password((password, confirm), own_data(&user), &mut faults, deadline);
+        let Some(new) = new.await? else {
             return Err(Error::Invalid(faults));
         };
         let password_hash = self.passwords.hash(new, deadline).await?;
@@ -74,7 +77,6 @@ impl Accounts {
         (password, confirm): (&Secret<String>, &Secret<String>),
         deadline: Instant,
     ) -> Result<(), Error> {
-        const WRONG: &str = "The current password is wrong.";
         let mut faults = Vec::new();
         if current.expose().is_empty() {
             faults.push(FieldError::new(
@@ -82,45 +84,64 @@ impl Accounts {
                 "The current password field is required",
             ));
         }
-        let new = self.new_password(password, confirm, &own_data(user), &mut faults);
-        let (Some(new), true) = (new, faults.is_empty()) else {
+        let new = self.new_password((password, confirm), own_data(user), &mut faults, deadline);
+        let (Some(new), true) = (new.await?, faults.is_empty()) else {
             return Err(Error::Invalid(faults));
         };
+        let mut stored = self.stored_form_of(user.id, current, deadline).await?;
+        let password_hash = self.passwords.hash(new, deadline).await?;
+        let now = self.clock.now();
+        let notice = self.notice(MailKind::PasswordChanged, &user.username, now)?;
+        let change = async |stored: String| {
+            let store = &self.store;
+            store
+                .change_password(user.id, session_id, &stored, &password_hash, &notice, now)
+                .await
+        };
+        if !change(stored).await? {
+            // Another change was faster, or a login that renewed the stored form of the same password.
+            stored = self.stored_form_of(user.id, current, deadline).await?;
+            if !change(stored).await? {
+                return Err(Error::field("current_password", WRONG));
+            }
+        }
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// The stored form of the password that a user says is theirs.
+    async fn stored_form_of(
+        &self,
+        user_id: Uuid,
+        current: &Secret<String>,
+        deadline: Instant,
+    ) -> Result<String, Error> {
         let stored = self
             .store
-            .password_hash(user.id)
+            .password_hash(user_id)
             .await?
             .ok_or(Error::TokenInvalid)?;
         let verdict = self
             .passwords
             .verify(current, Some(stored.clone()), deadline)
             .await?;
-        if !verdict.matches {
-            return Err(Error::field("current_password", WRONG));
-        }
-        let password_hash = self.passwords.hash(new, deadline).await?;
-        let now = self.clock.now();
-        let notice = self.notice(MailKind::PasswordChanged, &user.username, now)?;
-        let changed = self
-            .store
-            .change_password(user.id, session_id, &stored, &password_hash, &notice, now)
-            .await?;
-        self.bell.ring();
-        // Somebody else changed it in between: what was given is no longer the current password.
-        if changed {
-            Ok(())
-        } else {
-            Err(Error::field("current_password", WRONG))
+        match verdict.matches {
+            true => Ok(stored),
+            false => Err(Error::field("current_password", WRONG)),
         }
     }
 
-    pub(super) fn new_password(
+    /// Reads a new password and its repetition, and notes what is wrong with them.
+    ///
+    /// # Errors
+    /// [`Error::Busy`].
+    pub(super) async fn new_password(
         &self,
-        password: &Secret<String>,
-        confirm: &Secret<String>,
-        own: &[&str],
+        (password, confirm): (&Secret<String>, &Secret<String>),
+        own: Vec<String>,
         faults: &mut Vec<FieldError>,
-    ) -> Option<NewPassword> {
+        deadline: Instant,
+    ) -> Result<Option<NewPassword>, Error> {
         let before = faults.len();
         if password.expose().trim().is_empty() {
             faults.push(FieldError::new("password", "The password field is required"));
@@ -135,14 +156,20 @@ impl Accounts {
             faults.push(FieldError::new("confirm_password", "Passwords are not matching."));
         }
         if password.expose().trim().is_empty() {
-            return None;
+            return Ok(None);
         }
-        let checked = self.policy.check(password.expose(), own);
+        let checked = self.passwords.check(self.policy, password.clone(), own, deadline);
+        let checked = checked.await?;
         let checked = checked.map_err(|message| faults.push(FieldError::new("password", message)));
-        checked.ok().filter(|_| faults.len() == before)
+        Ok(checked.ok().filter(|_| faults.len() == before))
     }
 }
 
-fn own_data(user: &User) -> Vec<&str> {
-    vec![&user.username, &user.profile.first_name, &user.profile.last_name]
+fn own_data(user: &User) -> Vec<String> {
+    let profile = &user.profile;
+    vec![
+        user.username.clone(),
+        profile.first_name.clone(),
+        profile.last_name.clone(),
+    ]
 }

@@ -2,6 +2,8 @@
 //! and replaced at the next login. What a stored form may cost is bounded, so that an imported one cannot
 //! take the machine down.
 
+use std::num::NonZeroU32;
+
 use argon2::{Algorithm, Argon2, Block, Params, Version, password_hash::phc::PasswordHash};
 use aws_lc_rs::{constant_time::verify_slices_are_equal, digest, pbkdf2};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -50,7 +52,6 @@ pub struct Verdict {
 
 /// Hashes with memory of its own that is used again and again. One per thread.
 pub struct Hasher {
-    cost: Cost,
     argon2: Argon2<'static>,
     memory: Vec<Block>,
 }
@@ -68,7 +69,7 @@ impl Hasher {
     pub fn new(cost: Cost) -> Result<Self, HashError> {
         let argon2 = argon2(cost)?;
         let memory = vec![Block::default(); argon2.params().block_count()];
-        Ok(Self { cost, argon2, memory })
+        Ok(Self { argon2, memory })
     }
 
     /// The PHC string of a new password.
@@ -92,40 +93,41 @@ impl Hasher {
         Ok(hash.to_string())
     }
 
-    /// Compares a password with a stored hash. A stored form that cannot be read matches nothing.
+    /// Compares a password with a stored hash. A stored form that cannot be read matches nothing, at the cost of
+    /// one that can.
     pub fn verify(&mut self, password: &str, stored: &str) -> Verdict {
-        let (scheme, rest) = stored.split_once('$').unwrap_or((stored, ""));
+        self.compare(password, stored).unwrap_or_else(|| {
+            let _unused = self.hash(password, [0; 16]);
+            Verdict {
+                matches: false,
+                outdated: true,
+            }
+        })
+    }
+
+    /// `None` for a stored form that cannot be read, or costs more than we are ready to pay.
+    fn compare(&mut self, password: &str, stored: &str) -> Option<Verdict> {
+        let older = |matches| Verdict {
+            matches,
+            outdated: true,
+        };
+        let (scheme, rest) = stored.split_once('$')?;
         match scheme {
             "" => self.verify_argon2(password, stored, false),
             "argon2" => self.verify_argon2(password, &format!("${rest}"), true),
-            "pbkdf2_sha256" => Verdict {
-                matches: verify_pbkdf2(password, rest),
-                outdated: true,
-            },
+            "pbkdf2_sha256" => verify_pbkdf2(password, rest).map(older),
             "bcrypt_sha256" => {
                 // Django hashes first, because bcrypt reads no more than 72 bytes.
                 let digest = digest::digest(&digest::SHA256, password.as_bytes());
                 let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-                Verdict {
-                    matches: verify_bcrypt(&hex, rest),
-                    outdated: true,
-                }
+                verify_bcrypt(&hex, rest).map(older)
             }
-            _ => Verdict {
-                matches: false,
-                outdated: true,
-            },
+            _ => None,
         }
     }
 
-    fn verify_argon2(&mut self, password: &str, phc: &str, foreign: bool) -> Verdict {
-        let none = Verdict {
-            matches: false,
-            outdated: true,
-        };
-        let Some((algorithm, params, salt, expected)) = read_argon2(phc) else {
-            return none;
-        };
+    fn verify_argon2(&mut self, password: &str, phc: &str, foreign: bool) -> Option<Verdict> {
+        let (algorithm, params, salt, expected) = read_argon2(phc)?;
         let mut output = vec![0; expected.len()];
         let own = algorithm == Algorithm::Argon2id && params == *self.argon2.params();
         let hashed = if own {
@@ -143,15 +145,10 @@ impl Hasher {
             )
         };
         let matches = hashed.is_ok() && verify_slices_are_equal(&output, &expected).is_ok();
-        Verdict {
+        Some(Verdict {
             matches,
             outdated: foreign || !own,
-        }
-    }
-
-    /// What hashing costs here.
-    pub const fn cost(&self) -> Cost {
-        self.cost
+        })
     }
 }
 
@@ -175,37 +172,22 @@ fn read_argon2(phc: &str) -> Option<(Algorithm, Params, Vec<u8>, Vec<u8>)> {
 }
 
 /// `<rounds>$<salt>$<base64>`, the salt as it stands.
-fn verify_pbkdf2(password: &str, rest: &str) -> bool {
-    let mut parts = rest.split('$');
-    let (Some(rounds), Some(salt), Some(hash), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return false;
+fn verify_pbkdf2(password: &str, rest: &str) -> Option<bool> {
+    let parts: Vec<&str> = rest.split('$').collect();
+    let [rounds, salt, hash] = parts[..] else {
+        return None;
     };
-    let rounds = rounds
-        .parse()
-        .ok()
-        .filter(|rounds| *rounds <= MOST_ROUNDS)
-        .and_then(std::num::NonZeroU32::new);
-    let (Some(rounds), Ok(hash)) = (rounds, STANDARD.decode(hash)) else {
-        return false;
-    };
-    hash.len() == OUTPUT
-        && pbkdf2::verify(
-            pbkdf2::PBKDF2_HMAC_SHA256,
-            rounds,
-            salt.as_bytes(),
-            password.as_bytes(),
-            &hash,
-        )
-        .is_ok()
+    let rounds: NonZeroU32 = rounds.parse().ok()?;
+    let hash = STANDARD.decode(hash).ok()?;
+    let (salt, password) = (salt.as_bytes(), password.as_bytes());
+    (rounds.get() <= MOST_ROUNDS && hash.len() == OUTPUT)
+        .then(|| pbkdf2::verify(pbkdf2::PBKDF2_HMAC_SHA256, rounds, salt, password, &hash).is_ok())
 }
 
-fn verify_bcrypt(digest: &str, hash: &str) -> bool {
-    let Ok(parts) = hash.parse::<bcrypt::HashParts>() else {
-        return false;
-    };
-    parts.get_cost() <= MOST_BCRYPT && bcrypt::verify(digest, hash).unwrap_or(false)
+fn verify_bcrypt(digest: &str, hash: &str) -> Option<bool> {
+    let parts: bcrypt::HashParts = hash.parse().ok()?;
+    let affordable = parts.get_cost() <= MOST_BCRYPT;
+    affordable.then(|| bcrypt::verify(digest, hash).ok()).flatten()
 }
 
 #[cfg(test)]
@@ -323,6 +305,11 @@ mod tests {
                     outdated: true
                 },
                 "{stored}"
+            );
+            assert_eq!(
+                hasher.compare("x", stored),
+                None,
+                "{stored} costs a hash all the same"
             );
         }
     }

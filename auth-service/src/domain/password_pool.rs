@@ -17,7 +17,7 @@ use crate::{
         error::Error,
         password_hash::{Cost, HashError, Hasher, Verdict},
     },
-    model::password::NewPassword,
+    model::password::{NewPassword, PasswordPolicy},
 };
 
 /// No more jobs wait than this, whatever their deadlines.
@@ -52,23 +52,15 @@ struct Queue {
 struct State {
     waiting: VecDeque<Job>,
     closed: bool,
-    /// How long a hash takes, averaged over the last ones.
+    /// How long a job takes, averaged over the last ones.
     average: Duration,
 }
 
-enum Job {
-    Hash {
-        password: NewPassword,
-        salt: [u8; 16],
-        deadline: Instant,
-        answer: oneshot::Sender<String>,
-    },
-    Verify {
-        password: Secret<String>,
-        stored: String,
-        deadline: Instant,
-        answer: oneshot::Sender<Verdict>,
-    },
+/// One piece of work for a thread with a hasher.
+struct Job {
+    deadline: Instant,
+    /// Does the work and sends the answer, unless nobody waits for it any more; says whether it did.
+    run: Box<dyn FnOnce(&mut Hasher) -> bool + Send>,
 }
 
 impl PasswordPool {
@@ -106,20 +98,32 @@ impl PasswordPool {
         })
     }
 
+    /// Measures a new password, which takes long enough to be kept from the threads that serve requests.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when it could not be measured before `deadline`. The sentence inside says what to do better.
+    pub async fn check(
+        &self,
+        policy: PasswordPolicy,
+        password: Secret<String>,
+        own: Vec<String>,
+        deadline: Instant,
+    ) -> Result<Result<NewPassword, String>, Error> {
+        self.submit(deadline, move |_hasher| {
+            let own: Vec<&str> = own.iter().map(String::as_str).collect();
+            policy.check(password.expose(), &own)
+        })
+        .await
+    }
+
     /// The stored form of a new password.
     ///
     /// # Errors
     /// [`Error::Busy`] when it could not be made before `deadline`.
     pub async fn hash(&self, password: NewPassword, deadline: Instant) -> Result<String, Error> {
         let salt = self.inner.entropy.bytes()?;
-        let (answer, hashed) = oneshot::channel();
-        self.submit(Job::Hash {
-            password,
-            salt,
-            deadline,
-            answer,
-        })?;
-        hashed.await.map_err(|_| Error::Busy(FIRST_GUESS))
+        let hashed = self.submit(deadline, move |hasher| hasher.hash(password.expose(), salt));
+        hashed.await?.map_err(Error::internal)
     }
 
     /// Compares a password with a stored one. Without a stored one nothing matches, at the same cost. Only what
@@ -137,25 +141,36 @@ impl PasswordPool {
         let password = Secret::new(text[..text.floor_char_boundary(LONGEST_COMPARED)].to_owned());
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.inner.dummy.clone());
-        let (answer, compared) = oneshot::channel();
-        self.submit(Job::Verify {
-            password,
-            stored,
-            deadline,
-            answer,
-        })?;
-        let verdict = compared.await.map_err(|_| Error::Busy(FIRST_GUESS))?;
+        let compared = self.submit(deadline, move |hasher| hasher.verify(password.expose(), &stored));
+        let verdict = compared.await?;
         Ok(Verdict {
             matches: verdict.matches && known,
             ..verdict
         })
     }
 
-    fn submit(&self, job: Job) -> Result<(), Error> {
+    async fn submit<A: Send + 'static>(
+        &self,
+        deadline: Instant,
+        work: impl FnOnce(&mut Hasher) -> A + Send + 'static,
+    ) -> Result<A, Error> {
+        let (answer, done) = oneshot::channel();
+        let run = Box::new(move |hasher: &mut Hasher| {
+            let is_wanted = !answer.is_closed();
+            if is_wanted {
+                let _gone = answer.send(work(hasher));
+            }
+            is_wanted
+        });
+        self.enqueue(Job { deadline, run })?;
+        done.await.map_err(|_dropped| Error::Busy(FIRST_GUESS))
+    }
+
+    fn enqueue(&self, job: Job) -> Result<(), Error> {
         let mut state = self.inner.queue.lock();
         let ahead = u32::try_from(state.waiting.len()).unwrap_or(u32::MAX) / self.inner.threads;
         let wait = state.average.saturating_mul(ahead.saturating_add(1));
-        if state.waiting.len() >= LONGEST_QUEUE || Instant::now() + wait > job.deadline() {
+        if state.waiting.len() >= LONGEST_QUEUE || Instant::now() + wait > job.deadline {
             return Err(Error::Busy(wait));
         }
         state.waiting.push_back(job);
@@ -193,67 +208,28 @@ impl Queue {
     }
 }
 
-impl Job {
-    fn deadline(&self) -> Instant {
-        match self {
-            Self::Hash { deadline, .. } | Self::Verify { deadline, .. } => *deadline,
-        }
-    }
-
-    fn is_wanted(&self) -> bool {
-        let gone = match self {
-            Self::Hash { answer, .. } => answer.is_closed(),
-            Self::Verify { answer, .. } => answer.is_closed(),
-        };
-        !gone && Instant::now() < self.deadline()
-    }
-
-    /// Does the work. Who is gone by now does not miss the answer.
-    fn run(self, hasher: &mut Hasher) {
-        match self {
-            Self::Hash {
-                password,
-                salt,
-                answer,
-                ..
-            } => match hasher.hash(password.expose(), salt) {
-                Ok(hash) => {
-                    let _gone = answer.send(hash);
-                }
-                Err(error) => tracing::error!(%error, "a password could not be hashed"),
-            },
-            Self::Verify {
-                password,
-                stored,
-                answer,
-                ..
-            } => {
-                let _gone = answer.send(hasher.verify(password.expose(), &stored));
-            }
-        }
-    }
-}
-
 fn work(queue: &Queue, mut hasher: Hasher) {
-    while let Some(job) = queue.next() {
-        if !job.is_wanted() {
+    while let Some(Job { deadline, run }) = queue.next() {
+        let begun = Instant::now();
+        if begun >= deadline {
             continue;
         }
-        let begun = Instant::now();
         // A password that brings the hasher down must not take the thread, and so everybody's logins, with it.
-        if catch_unwind(AssertUnwindSafe(|| job.run(&mut hasher))).is_err() {
-            tracing::error!("hashing a password panicked");
+        match catch_unwind(AssertUnwindSafe(|| run(&mut hasher))) {
+            Ok(true) => {
+                let took = begun.elapsed();
+                let mut state = queue.lock();
+                state.average = (state.average * 7 + took) / 8;
+            }
+            Ok(false) => {}
+            Err(_panic) => tracing::error!("work on a password panicked"),
         }
-        let took = begun.elapsed();
-        let mut state = queue.lock();
-        state.average = (state.average * 7 + took) / 8;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::password::PasswordPolicy;
 
     fn pool(threads: usize) -> PasswordPool {
         PasswordPool::start(

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use auth_client::access_token::{AccessToken, BadToken, Signer, Verifier};
@@ -14,6 +14,7 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use service_runtime::{clock::Clock, entropy::Entropy, lifecycle::Tasks, mac::derive_key, secret::Secret};
+use tokio::sync::Mutex;
 
 use crate::{
     domain::error::Error,
@@ -43,6 +44,8 @@ pub struct KeyRing {
     issuer: Arc<str>,
     token_lifetime: Duration,
     current: Arc<RwLock<Arc<Keys>>>,
+    /// When the last search for an unknown key began.
+    last_search: Arc<Mutex<Instant>>,
 }
 
 /// What was read from the database last.
@@ -85,6 +88,7 @@ impl KeyRing {
             issuer,
             token_lifetime,
             current,
+            last_search: Arc::new(Mutex::new(Instant::now())),
         })
     }
 
@@ -111,7 +115,8 @@ impl KeyRing {
             .map_err(Error::internal)
     }
 
-    /// Reads an access token. A key that is not known yet is looked for once.
+    /// Reads an access token. A key that is not known and could be of the last minute is looked for; of those who
+    /// ask at the same time one searches for all.
     ///
     /// # Errors
     /// [`Error::TokenInvalid`]; [`Error::Unavailable`] when a new key had to be looked for in vain.
@@ -120,7 +125,13 @@ impl KeyRing {
         match verified {
             Ok(token) => Ok(token),
             Err(BadToken) if self.may_be_of_a_new_key(token) => {
-                self.look().await?;
+                let asked = Instant::now();
+                let mut begun = self.last_search.lock().await;
+                if *begun < asked {
+                    *begun = Instant::now();
+                    self.look().await?;
+                }
+                drop(begun);
                 self.keys()
                     .verifier
                     .verify(token, self.clock.now())
@@ -169,7 +180,7 @@ impl KeyRing {
     }
 }
 
-/// A key's id is a UUIDv7: it says when the key was made, so that a stranger's id is not looked for.
+/// A key's id is a UUIDv7: it says when the key was made, so that an id of another time is not looked for.
 fn kid_time(kid: &str) -> Option<DateTime<Utc>> {
     let (seconds, nanos) = uuid::Uuid::try_parse(kid).ok()?.get_timestamp()?.to_unix();
     DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)

@@ -103,7 +103,7 @@ impl Smtp {
         connection.command(from).await.map_err(transient("MAIL FROM"))?;
         for recipient in message.envelope.to() {
             let to = Rcpt::new(recipient.clone(), Vec::new());
-            connection.command(to).await.map_err(by_code("RCPT TO"))?;
+            connection.command(to).await.map_err(of_recipient)?;
         }
         let ready = connection.command(Data).await.map_err(by_code("DATA"))?;
         expect_go_ahead(&ready)?;
@@ -158,6 +158,16 @@ fn expect_go_ahead(answer: &Response) -> Result<(), SendError> {
 /// A failure of a step that is not about this message.
 fn transient(step: &'static str) -> impl FnOnce(Error) -> SendError {
     move |error| SendError::Transient(format!("{step}: {}", fault::describe(&error)))
+}
+
+/// A refusal at a recipient: many servers tell only then what they think of the sender, or that they relay nothing
+/// for us. Enhanced codes 5.7.x, 5.1.7 and 5.1.8 (RFC 3463) are about that and not about the recipient.
+fn of_recipient(error: Error) -> SendError {
+    let about_us = ["5.7.", "5.1.7", "5.1.8"];
+    match fault::enhanced(&error) {
+        Some(code) if about_us.iter().any(|about| code.starts_with(about)) => transient("RCPT TO")(error),
+        _ => by_code("RCPT TO")(error),
+    }
 }
 
 /// A failure of a step that is about this message: the server's code says whether it is for good.

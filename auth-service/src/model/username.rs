@@ -1,7 +1,5 @@
 //! A username is the person's e-mail address.
 
-use std::str::FromStr;
-
 use email_address::{EmailAddress, Options};
 
 /// The longest address that SMTP can carry (RFC 5321 §4.5.3.1.3), in bytes.
@@ -46,25 +44,12 @@ impl Username {
     pub fn key(&self) -> &str {
         &self.key
     }
-
-    /// What stands before the `@`.
-    pub fn local_part(&self) -> &str {
-        self.written.split('@').next().unwrap_or_default()
-    }
 }
 
 /// The text is not an e-mail address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Username must be a valid email")]
 pub struct NotAnAddress;
-
-impl FromStr for Username {
-    type Err = NotAnAddress;
-
-    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
-        Self::parse(text)
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -77,7 +62,6 @@ mod tests {
         let username = Username::parse("  Ada.Lovelace+x@Example.COM ").unwrap();
         assert_eq!(username.as_str(), "Ada.Lovelace+x@Example.COM");
         assert_eq!(username.key(), "ada.lovelace+x@example.com");
-        assert_eq!(username.local_part(), "Ada.Lovelace+x");
     }
 
     #[test]

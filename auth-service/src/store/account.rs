@@ -94,6 +94,7 @@ impl Store {
     pub async fn hide_registration(
         &self,
         answer: &User,
+        token: Option<&NewMailToken>,
         mail: &NewMail,
         once: Option<&Once>,
     ) -> Result<Registered, Error> {
@@ -105,6 +106,9 @@ impl Store {
                     Claim::Answered(answer) => return Ok(Registered::Yes(Box::new(read_answer(&answer)?))),
                     Claim::Reused => return Ok(Registered::KeyReused),
                 }
+            }
+            if let Some(token) = token {
+                tx.add_token(token).await?;
             }
             tx.enqueue(mail).await?;
             tx.commit().await?;

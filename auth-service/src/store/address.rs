@@ -99,7 +99,7 @@ impl Store {
         on!(&self.database, |pool| {
             let mut tx = pool.begin_write().await?;
             let current: Option<UserRow> = sqlx::query_as(concat!(
-                "UPDATE users SET revision = revision + 1 WHERE id = $1 RETURNING ",
+                "UPDATE users SET revision = revision + 1 WHERE id = $1 AND is_active RETURNING ",
                 user_columns!()
             ))
             .bind(user_id)

@@ -1,5 +1,5 @@
-//! Passwords: a new one is one transaction with the end of sessions, the end of older reset mails, which must not
-//! undo it, and the mail that tells the owner.
+//! Passwords: a new one is one transaction with the end of sessions, of older reset mails, which must not undo it,
+//! and of a change of address that waits, which a thief may have asked for; and with the mail that tells the owner.
 
 use chrono::{DateTime, Utc};
 use service_runtime::{database::BeginWrite, on};
@@ -28,7 +28,8 @@ impl Store {
             // The account's row before those of its tokens, as everywhere: two that wait for each other would
             // both be turned away.
             let changed = sqlx::query(
-                "UPDATE users SET password_hash = $2, revision = revision + 1 WHERE id = $1 AND is_active",
+                "UPDATE users SET password_hash = $2, pending_username = NULL, revision = revision + 1 \
+                 WHERE id = $1 AND is_active",
             )
             .bind(user_id)
             .bind(password_hash)
@@ -38,6 +39,7 @@ impl Store {
                 return Ok(false);
             }
             tx.void_tokens(user_id, Purpose::ResetPassword, now).await?;
+            tx.void_tokens(user_id, Purpose::ConfirmUsername, now).await?;
             tx.end_sessions(user_id, None, EndReason::PasswordChanged, now)
                 .await?;
             tx.enqueue(notice).await?;
@@ -63,7 +65,8 @@ impl Store {
         on!(&self.database, |pool| {
             let mut tx = pool.begin_write().await?;
             let changed = sqlx::query(
-                "UPDATE users SET password_hash = $3, revision = revision + 1 WHERE id = $1 AND password_hash = $2",
+                "UPDATE users SET password_hash = $3, pending_username = NULL, revision = revision + 1 \
+                 WHERE id = $1 AND password_hash = $2",
             )
             .bind(user_id)
             .bind(former)
@@ -74,6 +77,7 @@ impl Store {
                 return Ok(false);
             }
             tx.void_tokens(user_id, Purpose::ResetPassword, now).await?;
+            tx.void_tokens(user_id, Purpose::ConfirmUsername, now).await?;
             tx.end_sessions(user_id, Some(session_id), EndReason::PasswordChanged, now)
                 .await?;
             tx.enqueue(notice).await?;

@@ -60,6 +60,12 @@ impl From<SessionRow> for Session {
     }
 }
 
+/// Later than anything, and something that both databases can keep: the year 9999.
+const END_OF_TIME: DateTime<Utc> = match DateTime::from_timestamp(253_370_764_800, 0) {
+    Some(time) => time,
+    None => DateTime::UNIX_EPOCH,
+};
+
 /// Where a page of sessions begins.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct SessionCursor {
@@ -268,18 +274,20 @@ impl Store {
         after: Option<&SessionCursor>,
         limit: i64,
     ) -> Result<Vec<Session>, Error> {
+        // The first page comes after what no session is newer than.
+        let (created_at, id) = after.map_or((END_OF_TIME, Uuid::max()), |after| (after.created_at, after.id));
         let rows: Result<Vec<SessionRow>, _> = on!(&self.database, |pool| {
             sqlx::query_as(concat!(
                 "SELECT ",
                 session_columns!(),
                 " FROM sessions \
                  WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 \
-                 AND ($3 IS NULL OR (created_at, id) < ($3, $4)) ORDER BY created_at DESC, id DESC LIMIT $5"
+                 AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5"
             ))
             .bind(user_id)
             .bind(now)
-            .bind(after.map(|after| after.created_at))
-            .bind(after.map(|after| after.id))
+            .bind(created_at)
+            .bind(id)
             .bind(limit)
             .fetch_all(pool)
             .await

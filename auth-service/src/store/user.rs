@@ -229,31 +229,42 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<User>, Error> {
         let words = serde_json::to_string(&patterns(search)).unwrap_or_default();
+        // Two texts: a condition that may or may not hold keeps both databases from going straight to the place.
         macro_rules! list_from {
             ($pool:ident, $words:literal, $key:literal, $comparison:literal, $direction:literal, $cursor:expr) => {{
-                sqlx::query_as(concat!(
-                    "SELECT ",
-                    user_columns!(),
-                    " FROM users WHERE NOT EXISTS (SELECT 1 FROM ",
-                    $words,
-                    " WHERE search_text NOT LIKE word.value ESCAPE '\\') AND ($2 IS NULL OR (",
-                    $key,
-                    ", id) ",
-                    $comparison,
-                    " ($2, $3)) \
-                         ORDER BY ",
-                    $key,
-                    $direction,
-                    ", id",
-                    $direction,
-                    " LIMIT $4"
-                ))
-                .bind(&words)
-                .bind(after.map($cursor))
-                .bind(after.map(|after| after.id))
-                .bind(limit)
-                .fetch_all($pool)
-                .await
+                macro_rules! page {
+                    ($place:expr) => {
+                        concat!(
+                            "SELECT ",
+                            user_columns!(),
+                            " FROM users WHERE NOT EXISTS (SELECT 1 FROM ",
+                            $words,
+                            " WHERE search_text NOT LIKE word.value ESCAPE '\\')",
+                            $place,
+                            " ORDER BY ",
+                            $key,
+                            $direction,
+                            ", id",
+                            $direction,
+                            " LIMIT $2"
+                        )
+                    };
+                }
+                let query = match after {
+                    None => sqlx::query_as(page!("")).bind(&words).bind(limit),
+                    Some(after) => sqlx::query_as(page!(concat!(
+                        " AND (",
+                        $key,
+                        ", id) ",
+                        $comparison,
+                        " ($3, $4)"
+                    )))
+                    .bind(&words)
+                    .bind(limit)
+                    .bind($cursor(after))
+                    .bind(after.id),
+                };
+                query.fetch_all($pool).await
             }};
         }
         // The one thing the two databases call by different names: a list of texts in one parameter.

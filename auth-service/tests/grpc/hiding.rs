@@ -71,6 +71,26 @@ async fn a_taken_address_answers_as_a_free_one() {
 }
 
 #[tokio::test]
+async fn who_registers_again_before_verifying_gets_a_new_link() {
+    let service = hiding().await;
+    service.register(ADA).await;
+    let again = registration("ADA@example.org");
+    let answer = service.accounts().register(again).await.unwrap().into_inner();
+    assert_eq!(answer.username, "ADA@example.org");
+    // It goes to the address as its owner wrote it, and acts on the account that is there.
+    let token = service.token_to(ADA).await;
+    let request = pb::VerifyEmailRequest { token };
+    let verified = service
+        .accounts()
+        .verify_email(request)
+        .await
+        .unwrap()
+        .into_inner();
+    assert_ne!(verified.id, answer.id);
+    service.login(ADA).await;
+}
+
+#[tokio::test]
 async fn a_new_address_that_is_taken_waits_like_any_other() {
     let service = hiding().await;
     service.add_user(BOB).await;

@@ -3,7 +3,7 @@
 use proto::auth::v1 as pb;
 use tonic::Code;
 
-use crate::support::{PASSWORD, Refused, Service, refused};
+use crate::support::{PASSWORD, Refused, Service, as_user, mask, refused};
 
 const ADA: &str = "ada@example.org";
 
@@ -200,4 +200,55 @@ async fn an_address_taken_meanwhile_is_told() {
         "A user with that username already exists.",
     );
     service.login(ADA).await;
+}
+
+#[tokio::test]
+async fn a_new_password_takes_back_a_change_of_address_that_waits() {
+    const THIEF: &str = "thief@example.org";
+    for by_mail in [false, true] {
+        let service = Service::on_sqlite().await;
+        let ada = service.user(ADA).await;
+        let token = service.confirm_token(&ada.access, THIEF).await;
+        if by_mail {
+            let reset_token = service.reset_token(ADA).await;
+            reset(&service, &reset_token).await.unwrap();
+        } else {
+            let request = pb::ChangePasswordRequest {
+                current_password: PASSWORD.to_owned(),
+                password: "gravel lantern octopus".to_owned(),
+                confirm_password: "gravel lantern octopus".to_owned(),
+            };
+            let request = as_user(&ada.access, request);
+            service.accounts().change_password(request).await.unwrap();
+        }
+        assert_eq!(
+            confirm(&service, &token).await.unwrap_err().code(),
+            Code::InvalidArgument
+        );
+        let ada = service.login_with(ADA, "gravel lantern octopus").await.unwrap();
+        assert_eq!(service.profile(&ada.access).await.unwrap().pending_username, None);
+    }
+}
+
+#[tokio::test]
+async fn a_deactivated_account_takes_no_new_address() {
+    let service = Service::on_sqlite().await;
+    let ada = service.user(ADA).await;
+    let staff = service.staff("staff@example.org").await;
+    let token = service.confirm_token(&ada.access, "new@example.org").await;
+    let request = pb::UpdateUserRequest {
+        id: ada.user.id.clone(),
+        user: Some(pb::User::default()),
+        update_mask: mask(&["is_active"]),
+        etag: String::new(),
+    };
+    service
+        .users()
+        .update_user(as_user(&staff.access, request))
+        .await
+        .unwrap();
+    assert_eq!(
+        confirm(&service, &token).await.unwrap_err().code(),
+        Code::InvalidArgument
+    );
 }

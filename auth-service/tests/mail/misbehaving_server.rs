@@ -72,20 +72,54 @@ async fn a_refusal_for_good_is_a_dead_letter_and_keeps_no_address() {
 #[tokio::test]
 async fn what_is_wrong_with_the_server_or_our_account_there_kills_no_mail() {
     let outbox = TestOutbox::sqlite().await;
-    type Refusal = (fn(&Stage) -> bool, u16, &'static str);
-    let refusals: [Refusal; 4] = [
-        (|stage| *stage == Stage::Connected, 554, "connecting: 554"),
-        (|stage| matches!(stage, Stage::Ehlo(_)), 550, "connecting: 550"),
-        (|stage| matches!(stage, Stage::MailFrom(_)), 550, "MAIL FROM: 550"),
-        (|stage| matches!(stage, Stage::RcptTo(_)), 530, "RCPT TO: 530"),
+    type Refusal = (fn(&Stage) -> bool, u16, &'static str, &'static str);
+    let refusals: [Refusal; 7] = [
+        (|stage| *stage == Stage::Connected, 554, "no", "connecting: 554"),
+        (
+            |stage| matches!(stage, Stage::Ehlo(_)),
+            550,
+            "no",
+            "connecting: 550",
+        ),
+        (
+            |stage| matches!(stage, Stage::MailFrom(_)),
+            550,
+            "no",
+            "MAIL FROM: 550",
+        ),
+        (
+            |stage| matches!(stage, Stage::RcptTo(_)),
+            530,
+            "no",
+            "RCPT TO: 530",
+        ),
+        // Many servers say only here what they think of the sender, or that they relay nothing for us.
+        (
+            |stage| matches!(stage, Stage::RcptTo(_)),
+            553,
+            "5.7.1 Sender rejected",
+            "RCPT TO: 553 5.7.1",
+        ),
+        (
+            |stage| matches!(stage, Stage::RcptTo(_)),
+            554,
+            "5.7.1 Relay access denied",
+            "RCPT TO: 554 5.7.1",
+        ),
+        (
+            |stage| matches!(stage, Stage::RcptTo(_)),
+            550,
+            "5.1.8 No such domain",
+            "RCPT TO: 550 5.1.8",
+        ),
     ];
     let server = SmtpServer::start().await;
     let mail = outbox.queue_notice("ada@example.org", now()).await;
     let worker = Running::start(&outbox, plain(server.port()), timing());
-    for (refuses, code, reason) in refusals {
+    for (refuses, code, text, reason) in refusals {
         server.set_script(move |stage| {
             if refuses(&stage) {
-                Action::reply(code, "no")
+                Action::reply(code, text)
             } else {
                 Action::Continue
             }

@@ -48,7 +48,8 @@ async fn a_reset_makes_older_mails_worthless(world: World) {
     let ada = world.add(user("ada@example.org")).await;
     let bob = world.add(user("bob@example.org")).await;
     let older = world.add_token(&ada, Purpose::ResetPassword).await;
-    let other_purpose = world.add_token(&ada, Purpose::ConfirmUsername).await;
+    let waiting = world.add_token(&ada, Purpose::ConfirmUsername).await;
+    let other_purpose = world.add_token(&ada, Purpose::VerifyEmail).await;
     let bobs = world.add_token(&bob, Purpose::ResetPassword).await;
     let used = world.add_token(&ada, Purpose::ResetPassword).await;
     let mail = notice("ada@example.org");
@@ -60,6 +61,10 @@ async fn a_reset_makes_older_mails_worthless(world: World) {
             .unwrap()
     );
     assert!(world.is_used(&used).await && world.is_used(&older).await);
+    assert!(
+        world.is_used(&waiting).await,
+        "a change of address that waits may be a thief's"
+    );
     assert!(!world.is_used(&other_purpose).await && !world.is_used(&bobs).await);
 }
 

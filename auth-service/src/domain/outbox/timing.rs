@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+/// How long finished mail, also dead mail, can be looked at.
+pub const KEPT: TimeDelta = TimeDelta::days(7);
+
 /// The times and bounds of the worker.
 #[derive(Debug, Clone)]
 pub struct Timing {
@@ -22,7 +25,7 @@ pub struct Timing {
     pub longest_wait_for_link: Duration,
     /// How often mail is given up that has expired, and finished mail removed that is older than `keep`.
     pub tidy: Duration,
-    /// How long finished mail, also dead mail, can be looked at.
+    /// How long finished mail can be looked at.
     pub keep: TimeDelta,
     /// How long mail in hand may take once the process is asked to stop.
     pub finish_within: Duration,
@@ -49,7 +52,7 @@ impl Default for Timing {
             ],
             longest_wait_for_link: minutes(1),
             tidy: minutes(1),
-            keep: TimeDelta::days(7),
+            keep: KEPT,
             finish_within: Duration::from_secs(20),
         }
     }

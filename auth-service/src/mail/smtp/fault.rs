@@ -7,7 +7,7 @@ use lettre::transport::smtp::Error;
 /// What the server, or the network, said; free of its text, which likes to repeat the recipient.
 pub(super) fn describe(error: &Error) -> String {
     match error.status() {
-        Some(code) => match error.source().and_then(|text| enhanced_code(&text.to_string())) {
+        Some(code) => match enhanced(error) {
             Some(enhanced) => format!("{code} {enhanced}"),
             None => code.to_string(),
         },
@@ -16,7 +16,12 @@ pub(super) fn describe(error: &Error) -> String {
     }
 }
 
-/// The enhanced status code (RFC 3463), such as `5.1.1`, that an answer begins with.
+/// The enhanced status code (RFC 3463) of an answer, such as `5.1.1`, if it has one.
+pub(super) fn enhanced(error: &Error) -> Option<String> {
+    enhanced_code(&error.source()?.to_string())
+}
+
+/// The enhanced status code that an answer begins with.
 fn enhanced_code(text: &str) -> Option<String> {
     let word = text.split_whitespace().next()?;
     let parts: Vec<&str> = word.split('.').collect();
