@@ -101,6 +101,11 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("EMAIL_USE_TLS", "true", "Whether mail may only be sent over TLS"),
 ];
 
+/// What the names of this service's own settings begin with: another name that does is most likely mistyped.
+pub const PREFIXES: &[&str] = &["AUTH_", "EMAIL_", "STAFF_"];
+/// Names that begin so and are settings of other services.
+pub const ELSEWHERE: &[&str] = &["AUTH_URL"];
+
 /// The settings, parsed.
 #[derive(Debug, Clone)]
 pub struct Config {

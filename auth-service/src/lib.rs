@@ -12,5 +12,5 @@ mod secret_file;
 mod server;
 pub mod store;
 
-pub use config::{Config, SETTINGS};
+pub use config::{Config, ELSEWHERE, PREFIXES, SETTINGS};
 pub use server::{StartError, Started, open_keys, open_store, serve};

@@ -2,9 +2,10 @@
 
 use std::{error::Error, process::ExitCode};
 
-use auth_service::{Config, SETTINGS, open_keys, open_store, serve};
+use auth_service::{Config, ELSEWHERE, PREFIXES, SETTINGS, open_keys, open_store, serve};
 use clap::{ArgMatches, Command};
 use service_runtime::{
+    admin,
     clock::Clock,
     entropy::Entropy,
     lifecycle::Tasks,
@@ -23,6 +24,7 @@ fn command() -> Command {
         .subcommand_required(true)
         .subcommand(Command::new("serve").about("Applies migrations and serves gRPC until SIGTERM or Ctrl-C"))
         .subcommand(Command::new("migrate").about("Applies migrations and exits"))
+        .subcommand(Command::new("ready").about("Asks the running service whether it is ready; says why not"))
         .subcommand(
             Command::new("keys")
                 .about("Looks after the keys that access tokens are signed with")
@@ -41,9 +43,15 @@ async fn main() -> ExitCode {
 
 async fn run(matches: &ArgMatches) -> Result<(), Box<dyn Error>> {
     let values = Values::from_matches(matches, SETTINGS);
+    if matches.subcommand_name() == Some("ready") {
+        return Ok(admin::ask(&values, SETTINGS).await?);
+    }
     let config = Config::from_values(&values)?;
     if config.logging {
         telemetry::start(config.environment, values.get("RUST_LOG"));
+    }
+    for name in settings::unknown(SETTINGS, PREFIXES, ELSEWHERE) {
+        tracing::warn!(name, "nothing reads this variable; is its name right?");
     }
     match matches.subcommand() {
         Some(("migrate", _)) => open_store(&config).await?.close().await,

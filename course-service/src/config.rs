@@ -44,6 +44,11 @@ pub const SETTINGS: &[Setting] = &[
     ENABLE_LOGGING,
 ];
 
+/// What the names of this service's own settings begin with: another name that does is most likely mistyped.
+pub const PREFIXES: &[&str] = &["COURSE_"];
+/// Names that begin so and are settings of other services.
+pub const ELSEWHERE: &[&str] = &["COURSE_URL"];
+
 /// Settings that can be used.
 #[derive(Debug, Clone)]
 pub struct Config {

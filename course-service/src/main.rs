@@ -4,10 +4,11 @@ use std::{error::Error, process::ExitCode};
 
 use clap::{ArgMatches, Command};
 use course_service::{
-    config::{Config, SETTINGS},
+    config::{Config, ELSEWHERE, PREFIXES, SETTINGS},
     server,
 };
 use service_runtime::{
+    admin,
     lifecycle::Tasks,
     listen,
     process::{ended, say, until_told_to_stop},
@@ -23,6 +24,7 @@ fn command() -> Command {
         .subcommand_required(true)
         .subcommand(Command::new("serve").about("Applies migrations and serves gRPC until SIGTERM or Ctrl-C"))
         .subcommand(Command::new("migrate").about("Applies migrations and exits"))
+        .subcommand(Command::new("ready").about("Asks the running service whether it is ready; says why not"))
 }
 
 #[tokio::main]
@@ -32,9 +34,15 @@ async fn main() -> ExitCode {
 
 async fn run(matches: &ArgMatches) -> Result<(), Box<dyn Error>> {
     let values = Values::from_matches(matches, SETTINGS);
+    if matches.subcommand_name() == Some("ready") {
+        return Ok(admin::ask(&values, SETTINGS).await?);
+    }
     let config = Config::from_values(&values)?;
     if config.enable_logging {
         telemetry::start(config.environment, values.get("RUST_LOG"));
+    }
+    for name in settings::unknown(SETTINGS, PREFIXES, ELSEWHERE) {
+        tracing::warn!(name, "nothing reads this variable; is its name right?");
     }
     match matches.subcommand_name() {
         Some("migrate") => server::migrate(&config).await?.close().await,

@@ -2,7 +2,13 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use service_runtime::{admin, lifecycle::Tasks, listen, readiness::Readiness};
+use service_runtime::{
+    admin,
+    lifecycle::Tasks,
+    listen,
+    readiness::Readiness,
+    settings::{Setting, Values},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -47,4 +53,28 @@ async fn readiness_is_told_until_the_very_end() {
         TcpStream::connect(address).await.is_err(),
         "it ends with the process"
     );
+}
+
+#[tokio::test]
+async fn a_running_process_can_be_asked_whether_it_is_ready() {
+    const SETTINGS: [Setting; 1] = [Setting::optional("ADMIN_LISTEN", "Where")];
+    let ask = async |address: &str| {
+        let values = Values::default().with("ADMIN_LISTEN", address);
+        admin::ask(&values, &SETTINGS)
+            .await
+            .map_err(|error| error.to_string())
+    };
+    let (tasks, readiness) = (Tasks::default(), Readiness::default());
+    let listener = listen::bind(([0, 0, 0, 0], 0).into()).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    readiness.set("database", false);
+    admin::serve(listener, readiness.clone(), &tasks).unwrap();
+    assert_eq!(ask(&address).await, Err("not ready: database".to_owned()));
+    readiness.set("database", true);
+    assert_eq!(ask(&address).await, Ok(()));
+    assert!(ask("nowhere").await.unwrap_err().contains("ADMIN_LISTEN"));
+    tasks.stop();
+    assert!(tasks.finished(Duration::from_secs(5)).await);
+    let silent = ask(&address).await.unwrap_err();
+    assert!(silent.starts_with("nobody answers at 127.0.0.1:"), "{silent}");
 }

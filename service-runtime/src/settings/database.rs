@@ -1,0 +1,33 @@
+//! Where a service's database is.
+
+use super::{Reader, text};
+use crate::secret::Secret;
+
+/// The database of a service: the variable that is its own, else `DATABASE_URL`, else `file` under `DATA_DIR`.
+pub fn database_url(reader: &mut Reader<'_>, own: &str, file: &str) -> Option<Secret<String>> {
+    let is_postgres = |url: &str| url.starts_with("postgres://") || url.starts_with("postgresql://");
+    // The address itself may hold a password: no fault repeats it.
+    let own = reader.read_optional(own, |url| {
+        let known = is_postgres(url) || url.starts_with("sqlite:");
+        if known {
+            Ok(url.to_owned())
+        } else {
+            Err("begins with neither postgres:// nor sqlite:".to_owned())
+        }
+    });
+    let shared = reader.read_optional("DATABASE_URL", |url| {
+        let sentence =
+            "must begin with postgres://; a SQLite file is one service's: set that service's own variable";
+        if is_postgres(url) {
+            Ok(url.to_owned())
+        } else {
+            Err(sentence.to_owned())
+        }
+    });
+    let folder = reader.read("DATA_DIR", text)?;
+    let folder = folder.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+    Some(Secret::new(
+        own?.or(shared?)
+            .unwrap_or_else(|| format!("sqlite:{folder}/{file}")),
+    ))
+}

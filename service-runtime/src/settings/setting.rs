@@ -1,0 +1,98 @@
+//! What a setting is, and those that more than one process has.
+
+/// One setting: the variable `BASE_URL` is also the flag `--base-url`.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// The environment variable.
+    pub name: &'static str,
+    /// What holds when it is not given; shown by `--help`.
+    pub default: Option<&'static str>,
+    /// What it means, with its unit.
+    pub help: &'static str,
+    /// Whether its value must not be shown, not even as a default of `--help`.
+    pub secret: bool,
+}
+
+impl Setting {
+    /// A setting with a default.
+    pub const fn new(name: &'static str, default: &'static str, help: &'static str) -> Self {
+        Self {
+            name,
+            default: Some(default),
+            help,
+            secret: false,
+        }
+    }
+
+    /// A setting that may be left out.
+    pub const fn optional(name: &'static str, help: &'static str) -> Self {
+        Self {
+            name,
+            default: None,
+            help,
+            secret: false,
+        }
+    }
+
+    /// A setting that may be left out and that no output shows.
+    pub const fn secret(name: &'static str, help: &'static str) -> Self {
+        Self {
+            name,
+            default: None,
+            help,
+            secret: true,
+        }
+    }
+
+    /// The flag that sets it: `--base-url` for `BASE_URL`.
+    pub(super) fn flag(&self) -> String {
+        flag_of(self.name)
+    }
+}
+
+/// The flag of a variable.
+pub(super) fn flag_of(name: &str) -> String {
+    name.to_lowercase().replace('_', "-")
+}
+
+/// `ENVIRONMENT`, which every process has.
+pub const ENVIRONMENT: Setting = Setting::new(
+    "ENVIRONMENT",
+    "development",
+    "development or production; production refuses insecure defaults",
+);
+
+/// `DATA_DIR`, where a process keeps what is not in a database server.
+pub const DATA_DIR: Setting = Setting::new(
+    "DATA_DIR",
+    "./data",
+    "Folder of the embedded databases and of what development keeps",
+);
+
+/// `ENABLE_LOGGING`, which every process has.
+pub const ENABLE_LOGGING: Setting = Setting::new("ENABLE_LOGGING", "true", "Whether to log: true or false");
+
+/// `SHUTDOWN_GRACE`, which every process has.
+pub const SHUTDOWN_GRACE: Setting = Setting::new(
+    "SHUTDOWN_GRACE",
+    "30s",
+    "How long running requests may take to finish once the process is told to stop",
+);
+
+/// `RUST_LOG`, which every process has.
+pub const RUST_LOG: Setting = Setting::optional(
+    "RUST_LOG",
+    "What to log, such as warn or info,auth_service=debug [default: info]",
+);
+
+/// `SERVICE_TOKEN`, which every process has.
+pub const SERVICE_TOKEN: Setting = Setting::secret(
+    "SERVICE_TOKEN",
+    "What services show each other on internal calls, at least 32 characters; two, comma-separated, while it is being changed",
+);
+
+/// `DATABASE_URL`, which services with data have.
+pub const DATABASE_URL: Setting = Setting::secret(
+    "DATABASE_URL",
+    "postgres://… of a server that services share, each in its own schema; without it a SQLite file under DATA_DIR",
+);
