@@ -5,6 +5,17 @@ use uuid::Uuid;
 
 use crate::model::slug::Slug;
 
+/// The last number given out after a slug; 1 is the slug itself.
+const LOCK_NUMBERS: &str = "INSERT INTO slug_numbers (slug, last_number) VALUES ($1, 1) \
+     ON CONFLICT (slug) DO UPDATE SET last_number = slug_numbers.last_number RETURNING last_number";
+/// The smallest number from `$2` on that is free after the slug `$1`. Titles and people may have taken some
+/// themselves; each costs one look into the index, all of them one statement. It cuts as [`Slug::numbered`]
+/// does.
+const NEXT_FREE: &str = "WITH RECURSIVE numbers (number) AS (SELECT CAST($2 AS BIGINT) UNION ALL \
+     SELECT number + 1 FROM numbers WHERE EXISTS (SELECT 1 FROM course_slugs WHERE slug = \
+     rtrim(substr($1, 1, 199 - length(CAST(number AS TEXT))), '-') || '-' || CAST(number AS TEXT))) \
+     SELECT MAX(number) FROM numbers";
+
 /// What a transaction offers for taking slugs.
 pub(super) trait Slugs {
     /// Takes a slug; `false` when another course has it or had it. A second transaction that wants the same
@@ -15,7 +26,7 @@ pub(super) trait Slugs {
         course_id: Uuid,
     ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
 
-    /// Takes a slug, or if it is taken the same one with `-2`, `-3`… after it.
+    /// Takes a slug, or if it is taken the same one with the smallest free number after it: `-2`, `-3`…
     fn take_free(
         &mut self,
         slug: &Slug,
@@ -49,24 +60,27 @@ macro_rules! slugs_for {
                 if self.take(slug, course_id).await? {
                     return Ok(slug.clone());
                 }
-                // The counter leads past the numbers given out, and doubling the step past those that titles
-                // and people chose themselves: a few tries suffice however many there are.
-                let mut step = 1_i64;
-                loop {
-                    let number: i64 = sqlx::query_scalar(
-                        "INSERT INTO slug_numbers (slug, last_number) VALUES ($1, 2) \
-                         ON CONFLICT (slug) DO UPDATE SET last_number = slug_numbers.last_number + $2 \
-                         RETURNING last_number",
-                    )
+                // Whoever else needs a number after this slug waits here until this transaction has ended.
+                let mut last: i64 = sqlx::query_scalar(LOCK_NUMBERS)
                     .bind(slug.as_str())
-                    .bind(step)
                     .fetch_one(&mut *self)
                     .await?;
-                    let numbered = slug.numbered(number);
+                loop {
+                    last = sqlx::query_scalar(NEXT_FREE)
+                        .bind(slug.as_str())
+                        .bind(last + 1)
+                        .fetch_one(&mut *self)
+                        .await?;
+                    let numbered = slug.numbered(last);
+                    // Somebody whose title or choice is this very slug may still be faster.
                     if self.take(&numbered, course_id).await? {
+                        sqlx::query("UPDATE slug_numbers SET last_number = $2 WHERE slug = $1")
+                            .bind(slug.as_str())
+                            .bind(last)
+                            .execute(&mut *self)
+                            .await?;
                         return Ok(numbered);
                     }
-                    step = step.saturating_mul(2);
                 }
             }
         }

@@ -11,11 +11,13 @@ use crate::{
 
 on_both![
     a_taken_slug_gets_a_number,
+    the_smallest_free_number_is_taken,
     numbers_pass_over_slugs_that_were_chosen,
     a_former_slug_still_leads_to_its_course,
     a_former_slug_is_nobody_elses,
     a_course_can_go_back_to_a_former_slug,
     a_long_slug_keeps_its_length_with_a_number,
+    a_number_never_follows_two_hyphens,
 ];
 
 async fn to_slug(place: &Place, course: &Course, text: &str) -> Changed<Infallible> {
@@ -40,18 +42,23 @@ async fn a_taken_slug_gets_a_number(place: &Place) {
     assert_eq!(read(&place.store, "rust-3").await.unwrap().title, title("Rust?"));
 }
 
+async fn the_smallest_free_number_is_taken(place: &Place) {
+    let mut slugs = Vec::new();
+    for name in ["Rust", "Rust 2", "Rust!", "Rust 5", "Rust?", "Rust.", "Rust,"] {
+        slugs.push(stored(&place.store, course(name)).await.slug.to_string());
+    }
+    let expected = ["rust", "rust-2", "rust-3", "rust-5", "rust-4", "rust-6", "rust-7"];
+    assert_eq!(slugs, expected);
+}
+
 async fn numbers_pass_over_slugs_that_were_chosen(place: &Place) {
-    for number in 2..40 {
+    for number in 2..120 {
         stored(&place.store, course(&format!("Rust {number}"))).await;
     }
     stored(&place.store, course("Rust")).await;
-    let mut slugs = std::collections::BTreeSet::new();
-    for punctuation in ["!", "?", ".", ",", ";"] {
-        let slug = stored(&place.store, course(&format!("Rust{punctuation}")))
-            .await
-            .slug;
-        assert!(slug.as_str().starts_with("rust-"), "{slug}");
-        assert!(slugs.insert(slug.to_string()), "{slug} twice");
+    for (number, punctuation) in (120..).zip(["!", "?", ".", ",", ";"]) {
+        let numbered = stored(&place.store, course(&format!("Rust{punctuation}"))).await;
+        assert_eq!(numbered.slug.as_str(), format!("rust-{number}"));
     }
 }
 
@@ -93,7 +100,22 @@ async fn a_course_can_go_back_to_a_former_slug(place: &Place) {
 
 async fn a_long_slug_keeps_its_length_with_a_number(place: &Place) {
     let name = "x".repeat(250);
+    for number in 1..=11 {
+        let course = stored(&place.store, course(&format!("{name}{}", "!".repeat(number)))).await;
+        let expected = match number {
+            1 => "x".repeat(200),
+            2..=9 => format!("{}-{number}", "x".repeat(198)),
+            _ => format!("{}-{number}", "x".repeat(197)),
+        };
+        assert_eq!(course.slug.as_str(), expected);
+    }
+}
+
+async fn a_number_never_follows_two_hyphens(place: &Place) {
+    let name = format!("{} {}", "x".repeat(197), "y".repeat(9));
     stored(&place.store, course(&name)).await;
-    let second = stored(&place.store, course(&format!("{name}!"))).await;
-    assert_eq!(second.slug.as_str(), format!("{}-2", "x".repeat(198)));
+    let taken = format!("{}-2", "x".repeat(197));
+    stored(&place.store, course(&taken)).await;
+    let third = stored(&place.store, course(&format!("{name}!"))).await;
+    assert_eq!(third.slug.as_str(), format!("{}-3", "x".repeat(197)));
 }
