@@ -15,7 +15,7 @@ pub struct Filter {
     pub is_free: Option<bool>,
     /// Only courses that this user teaches.
     pub instructor: Option<Uuid>,
-    /// Only courses in whose text all these folded words occur.
+    /// Only courses in whose text all these folded words and phrases occur.
     pub words: Vec<String>,
 }
 

@@ -25,14 +25,8 @@ pub enum BadSearch {
 
 /// Printable lower-case ASCII that reads like the text: transliterated, single spaces between words.
 pub fn fold(text: &str) -> String {
-    // Tabs and the like separate words; transliteration would drop them.
-    let blank = |letter: char| {
-        if letter.is_control() || letter.is_whitespace() {
-            ' '
-        } else {
-            letter
-        }
-    };
+    // Transliteration would drop some of what separates words.
+    let blank = |letter| if separates(letter) { ' ' } else { letter };
     let composed: String = text.nfc().map(blank).collect();
     let ascii = deunicode_with_tofu(&composed, "").to_ascii_lowercase();
     ascii
@@ -42,7 +36,13 @@ pub fn fold(text: &str) -> String {
         .join(" ")
 }
 
-/// The words of a search, folded.
+/// Whether a character stands between words: spaces, tabs and the like.
+fn separates(letter: char) -> bool {
+    letter.is_control() || letter.is_whitespace()
+}
+
+/// The words of a search as they were typed, each folded. What one word of another script folds to is one
+/// phrase.
 ///
 /// # Errors
 /// [`BadSearch`], in words for the one who searches.
@@ -50,7 +50,11 @@ pub fn words(search: &str) -> Result<Vec<String>, BadSearch> {
     if search.chars().count() > LONGEST_SEARCH {
         return Err(BadSearch::TooLong);
     }
-    let words: Vec<String> = fold(search).split_whitespace().map(str::to_owned).collect();
+    let words: Vec<String> = search
+        .split(separates)
+        .map(fold)
+        .filter(|word| !word.is_empty())
+        .collect();
     if words.len() > MOST_WORDS {
         return Err(BadSearch::TooManyWords);
     }
@@ -99,8 +103,16 @@ mod tests {
             Ok(vec!["rust".to_owned(), "ete".to_owned()])
         );
         assert_eq!(words("\0\u{200b}"), Ok(vec![]));
+        assert_eq!(
+            words("机器学习基础教程入门\u{3000}Go"),
+            Ok(vec![
+                "ji qi xue xi ji chu jiao cheng ru men".to_owned(),
+                "go".to_owned()
+            ])
+        );
         assert_eq!(words(&"x".repeat(201)), Err(BadSearch::TooLong));
         assert_eq!(words("a b c d e f g h i"), Err(BadSearch::TooManyWords));
+        assert!(words(" a\tb c d e f g h\u{a0}").is_ok());
     }
 
     proptest! {

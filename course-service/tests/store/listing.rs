@@ -20,6 +20,7 @@ on_both![
     searches_page_by_relevance,
     filters_leave_out_the_rest,
     searches_look_everywhere_without_case_and_accents,
+    a_word_of_another_script_is_one_phrase,
     wildcards_mean_themselves,
     a_page_says_whether_there_is_another,
 ];
@@ -204,6 +205,20 @@ async fn searches_look_everywhere_without_case_and_accents(place: &Place) {
     for text in ["etude other", "missing", "and\u{0}nothing"] {
         assert!(found(place, &words(text)).await.is_empty(), "{text}");
     }
+}
+
+async fn a_word_of_another_script_is_one_phrase(place: &Place) {
+    for name in ["零基础机器学习基础教程入门", "学习机器"] {
+        stored(&place.store, course(name)).await;
+    }
+    let whole = found(place, &words("机器学习基础教程入门")).await;
+    assert_eq!(whole, ["零基础机器学习基础教程入门"]);
+    // The same characters in another order are another word.
+    assert_eq!(
+        found(place, &words("机器学习")).await,
+        ["零基础机器学习基础教程入门"]
+    );
+    assert_eq!(found(place, &words("机器 学习")).await.len(), 2);
 }
 
 async fn wildcards_mean_themselves(place: &Place) {
