@@ -67,7 +67,8 @@ impl Courses {
     /// # Errors
     /// [`Error::NoToken`], [`Error::CourseNotFound`], [`Error::SlugChanged`],
     /// [`Error::InstructorRequiredForInstructors`], [`Error::Fields`], [`Error::InstructorNotStaff`],
-    /// [`Error::TooManyInstructors`], [`Error::KeyReused`].
+    /// [`Error::TooManyInstructors`], [`Error::KeyReused`]; [`Error::LostRace`] when the user stopped teaching
+    /// the course meanwhile.
     pub async fn add_instructor(
         &self,
         call: &Call,
@@ -84,9 +85,9 @@ impl Courses {
             faults.extend(once.err());
             return Err(Error::Fields(faults));
         };
-        let person = match course.instructor(user_id) {
-            Some(there) => there.person.clone(),
-            None => self.future_instructor(call, user_id).await?,
+        let newcomer = match course.instructor(user_id) {
+            Some(_) => None,
+            None => Some(self.future_instructor(call, user_id).await?),
         };
         let rule = |course: &mut Course| {
             if course.instructor(caller.user_id).is_none() {
@@ -95,6 +96,8 @@ impl Courses {
             if course.instructor(user_id).is_some() {
                 return Ok(());
             }
+            // They left since nobody had to ask about them: whether they may teach is not known.
+            let person = newcomer.ok_or(Error::LostRace)?;
             if course.instructors.len() >= Course::MOST_INSTRUCTORS {
                 return Err(Error::TooManyInstructors);
             }

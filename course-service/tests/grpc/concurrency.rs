@@ -1,9 +1,12 @@
 //! Many at once: each race has exactly the winners it should have, round after round.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, convert::Infallible, time::Duration};
 
+use course_service::model;
 use futures::future::join_all;
 use proto::course::v1::{Course, CreateCourseRequest, UpdateCourseRequest};
+use service_runtime::clock::Clock;
+use tokio::{sync::oneshot, task::JoinSet};
 use tonic::Code;
 
 use crate::{
@@ -17,6 +20,7 @@ on_both![
     updates_without_an_etag_all_count,
     titles_with_one_slug_base_get_their_own_slugs,
     the_last_two_instructors_cannot_both_leave,
+    who_left_meanwhile_is_not_added_unasked,
     one_key_creates_one_course,
     one_instructor_added_by_many_is_there_once,
     one_slug_wanted_by_many_goes_to_one,
@@ -148,6 +152,35 @@ async fn the_last_two_instructors_cannot_both_leave(place: &Place) {
         assert_eq!(refused[0].what(), (Code::FailedPrecondition, "LAST_INSTRUCTOR"));
         assert_eq!(ann.instructors(&slug).await.unwrap().len(), 1);
     }
+}
+
+async fn who_left_meanwhile_is_not_added_unasked(place: &Place) {
+    let world = World::at(place).await;
+    let (ann, bob) = (world.staff("ann"), world.staff("bob"));
+    let course = ann.create("Rust").await.unwrap();
+    ann.add("rust", bob.id).await.unwrap();
+    world.auth.change(bob.id, |user| user.is_staff = false);
+    let (begun, leaving) = oneshot::channel();
+    let (go_on, rest) = std::sync::mpsc::channel();
+    let leave = move |course: &mut model::course::Course| {
+        begun.send(()).unwrap();
+        // Until the other call has seen the course as it was, and waits for this one.
+        tokio::task::block_in_place(|| rest.recv()).unwrap();
+        course.instructors.retain(|one| one.person.id != bob.id);
+        Ok::<_, Infallible>(())
+    };
+    let (store, id) = (place.store.clone(), course.id.parse().unwrap());
+    let mut other = JoinSet::new();
+    other.spawn(async move { store.change(id, None, Clock::system().now(), leave).await });
+    leaving.await.unwrap();
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        go_on.send(()).unwrap();
+    };
+    let (added, ()) = futures::join!(ann.add("rust", bob.id), release);
+    other.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(added.unwrap_err().what(), (Code::Aborted, "LOST_RACE"));
+    assert_eq!(ann.instructors("rust").await.unwrap(), ["ann"]);
 }
 
 async fn one_key_creates_one_course(place: &Place) {
