@@ -56,14 +56,19 @@ impl Courses {
         loop {
             let known = self.store.people(after, BATCH).await?;
             let Some(last) = known.last() else { break };
-            after = Some(last.id);
-            let ids: Vec<_> = known.iter().map(|person| person.id).collect();
+            after = Some(last.person.id);
+            let ids: Vec<_> = known.iter().map(|one| one.person.id).collect();
             for user in self.auth.users(&self.own_context(), &ids).await? {
                 let person = Person::from(user);
-                let differs = known.iter().any(|old| old.id == person.id && *old != person);
-                if differs {
-                    self.rename(&person).await?;
+                let Some(old) = known.iter().find(|old| old.person.id == person.id) else {
+                    continue;
+                };
+                if old.person != person {
+                    let doubts = self.store.expect_names(&person).await?;
+                    self.rename(&person, doubts).await?;
                     changed += 1;
+                } else if old.doubts > 0 {
+                    self.rename(&person, old.doubts).await?;
                 }
             }
         }
@@ -71,9 +76,9 @@ impl Courses {
         Ok(changed)
     }
 
-    /// Gives a person their new names in every course. The names are remembered last: if this ends half-way,
-    /// the next round sees that they still differ.
-    async fn rename(&self, person: &Person) -> Result<(), Error> {
+    /// Gives a person these names in every course. If this ends half-way, or other names are written meanwhile,
+    /// the doubts stay and the next round sees them.
+    async fn rename(&self, person: &Person, doubts: i64) -> Result<(), Error> {
         let mut after = None;
         loop {
             let ids = self.store.taught_by(person.id, after, BATCH).await?;
@@ -93,7 +98,7 @@ impl Courses {
                 self.store.change(id, None, self.clock.now(), rule).await?;
             }
         }
-        Ok(self.store.remember_names(person).await?)
+        Ok(self.store.settle_names(person.id, doubts).await?)
     }
 
     fn own_context(&self) -> RequestContext {

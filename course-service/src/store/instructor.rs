@@ -10,6 +10,22 @@ use crate::model::{
     instructor::{Instructor, Person},
 };
 
+/// Names that are there stay: other courses may have them, or be about to get them. If they differ from those
+/// that this course has, that is a doubt. The row is locked either way, so that whoever settles the names sees
+/// this course or this doubt.
+const BEGIN_TEACHING: &str = "INSERT INTO instructors (user_id, username, first_name, last_name) \
+     VALUES ($1, $2, $3, $4) ON CONFLICT (user_id) DO UPDATE SET doubts = instructors.doubts + 1 \
+     WHERE (instructors.username, instructors.first_name, instructors.last_name) <> ($2, $3, $4)";
+
+/// A person who teaches, by the names last heard from auth-service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Who it is.
+    pub person: Person,
+    /// How often somebody had reason to doubt that all their courses have these names; 0 when that is sure.
+    pub doubts: i64,
+}
+
 /// What a transaction offers for keeping the index of instructors true to the courses.
 pub(super) trait Teaching {
     /// Brings the index from what a course was to what it is.
@@ -33,18 +49,13 @@ macro_rules! teaching_for {
                     if !is_new(person.id) {
                         continue;
                     }
-                    // Names that are there stay: while they differ, the other courses still have them, and
-                    // that is how the difference is found.
-                    sqlx::query(
-                        "INSERT INTO instructors (user_id, username, first_name, last_name) \
-                         VALUES ($1, $2, $3, $4) ON CONFLICT (user_id) DO NOTHING",
-                    )
-                    .bind(person.id)
-                    .bind(&person.username)
-                    .bind(&person.first_name)
-                    .bind(&person.last_name)
-                    .execute(&mut *self)
-                    .await?;
+                    sqlx::query(BEGIN_TEACHING)
+                        .bind(person.id)
+                        .bind(&person.username)
+                        .bind(&person.first_name)
+                        .bind(&person.last_name)
+                        .execute(&mut *self)
+                        .await?;
                     sqlx::query("INSERT INTO course_instructors (user_id, course_id) VALUES ($1, $2)")
                         .bind(person.id)
                         .bind(now.id)
@@ -76,6 +87,7 @@ struct PersonRow {
     username: String,
     first_name: String,
     last_name: String,
+    doubts: i64,
 }
 
 impl Store {
@@ -83,36 +95,58 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn people(&self, after: Option<Uuid>, limit: i64) -> Result<Vec<Person>, Error> {
+    pub async fn people(&self, after: Option<Uuid>, limit: i64) -> Result<Vec<Known>, Error> {
         let rows: Vec<PersonRow> = on!(&self.database, |pool| sqlx::query_as(
-            "SELECT user_id, username, first_name, last_name FROM instructors \
+            "SELECT user_id, username, first_name, last_name, doubts FROM instructors \
              WHERE user_id > $1 ORDER BY user_id LIMIT $2",
         )
         .bind(after.unwrap_or(Uuid::nil()))
         .bind(limit)
         .fetch_all(pool)
         .await)?;
-        let person = |row: PersonRow| Person {
-            id: row.user_id,
-            username: row.username,
-            first_name: row.first_name,
-            last_name: row.last_name,
+        let known = |row: PersonRow| Known {
+            person: Person {
+                id: row.user_id,
+                username: row.username,
+                first_name: row.first_name,
+                last_name: row.last_name,
+            },
+            doubts: row.doubts,
         };
-        Ok(rows.into_iter().map(person).collect())
+        Ok(rows.into_iter().map(known).collect())
     }
 
-    /// Keeps a person's names as the ones that all their courses have.
+    /// Keeps a person's new names, in doubt until [`Store::settle_names`]; says how many doubts there are now.
+    /// Whoever writes other names into a course from now on adds one.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn remember_names(&self, person: &Person) -> Result<(), Error> {
-        on!(&self.database, |pool| sqlx::query(
-            "UPDATE instructors SET username = $2, first_name = $3, last_name = $4 WHERE user_id = $1",
+    pub async fn expect_names(&self, person: &Person) -> Result<i64, Error> {
+        let doubts: Option<i64> = on!(&self.database, |pool| sqlx::query_scalar(
+            "UPDATE instructors SET username = $2, first_name = $3, last_name = $4, doubts = doubts + 1 \
+             WHERE user_id = $1 RETURNING doubts",
         )
         .bind(person.id)
         .bind(&person.username)
         .bind(&person.first_name)
         .bind(&person.last_name)
+        .fetch_optional(pool)
+        .await)?;
+        // Nobody is there who could be in doubt.
+        Ok(doubts.unwrap_or(0))
+    }
+
+    /// Ends the doubts about a person's names after all courses were brought to them, unless there are more
+    /// than these by now.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn settle_names(&self, user_id: Uuid, doubts: i64) -> Result<(), Error> {
+        on!(&self.database, |pool| sqlx::query(
+            "UPDATE instructors SET doubts = 0 WHERE user_id = $1 AND doubts = $2",
+        )
+        .bind(user_id)
+        .bind(doubts)
         .execute(pool)
         .await
         .map(|_| ()))?;

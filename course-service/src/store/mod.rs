@@ -9,6 +9,7 @@ mod row;
 mod slug;
 
 pub use course::{Changed, Created};
+pub use instructor::Known;
 
 use service_runtime::database::{Database, is_unavailable};
 use sqlx::migrate::{MigrateError, Migrator};

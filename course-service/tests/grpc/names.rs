@@ -1,6 +1,8 @@
 //! The names of instructors follow auth-service, and only courses of those who changed are written.
 
-use course_service::domain::Error;
+use std::convert::Infallible;
+
+use course_service::{domain::Error, model::course::Course};
 
 use crate::{
     fake_auth::Mood,
@@ -12,6 +14,7 @@ on_both![
     changed_names_reach_every_course,
     nothing_is_written_while_nothing_changed,
     a_round_that_fails_is_made_up_for,
+    old_names_that_come_late_are_noticed,
 ];
 
 async fn changed_names_reach_every_course(place: &Place) {
@@ -58,4 +61,36 @@ async fn a_round_that_fails_is_made_up_for(place: &Place) {
     world.auth.feel(Mood::Well);
     assert_eq!(courses.refresh_names().await.unwrap(), 1);
     assert_eq!(ann.get("rust").await.unwrap().instructors[0].last_name, "Roe");
+}
+
+async fn old_names_that_come_late_are_noticed(place: &Place) {
+    let world = World::at(place).await;
+    let (ann, bob) = (world.staff("ann"), world.staff("bob"));
+    ann.create("Rust").await.unwrap();
+    let go = bob.create("Go").await.unwrap();
+    let old = place.store.people(None, 10).await.unwrap();
+    let mut old = old.into_iter().map(|known| known.person);
+    let old = old.find(|person| person.id == ann.id).unwrap();
+    world
+        .auth
+        .change(ann.id, |user| user.first_name = "Anna".to_owned());
+    let courses = world.courses(place);
+    assert_eq!(courses.refresh_names().await.unwrap(), 1);
+    // Someone asked for her names before that, and only now writes them.
+    let late = |course: &mut Course| {
+        course.add_instructor(old);
+        Ok::<_, Infallible>(())
+    };
+    let now = courses.clock.now();
+    place
+        .store
+        .change(go.id.parse().unwrap(), None, now, late)
+        .await
+        .unwrap();
+    assert_eq!(bob.instructors("go").await.unwrap(), ["bob", "ann"]);
+    assert_eq!(courses.refresh_names().await.unwrap(), 0);
+    assert_eq!(bob.instructors("go").await.unwrap(), ["bob", "Anna"]);
+    let settled = bob.get("go").await.unwrap();
+    courses.refresh_names().await.unwrap();
+    assert_eq!(bob.get("go").await.unwrap(), settled);
 }

@@ -17,7 +17,8 @@ on_both![
     who_teaches_is_found_by_course_and_by_user,
     those_who_leave_are_found_no_longer,
     positions_are_not_used_twice,
-    names_stay_until_they_are_remembered,
+    names_that_differ_between_courses_are_a_doubt,
+    names_are_not_settled_while_others_are_written,
     people_and_their_courses_come_in_pages,
     those_who_teach_nothing_are_forgotten,
 ];
@@ -48,7 +49,7 @@ async fn who_teaches_is_found_by_course_and_by_user(place: &Place) {
     for user in [&ann, &bob] {
         assert_eq!(place.store.taught_by(user.id, None, 10).await.unwrap(), [rust.id]);
     }
-    let mut people = place.store.people(None, 10).await.unwrap();
+    let mut people = people(place).await;
     people.sort_by(|a, b| a.first_name.cmp(&b.first_name));
     assert_eq!(people, [ann, bob]);
 }
@@ -80,17 +81,44 @@ async fn positions_are_not_used_twice(place: &Place) {
     );
 }
 
-async fn names_stay_until_they_are_remembered(place: &Place) {
+/// Who teaches, without the doubts about their names.
+async fn people(place: &Place) -> Vec<Person> {
+    let known = place.store.people(None, 10).await.unwrap();
+    known.into_iter().map(|known| known.person).collect()
+}
+
+async fn doubts(place: &Place) -> i64 {
+    place.store.people(None, 10).await.unwrap()[0].doubts
+}
+
+fn renamed(person: &Person) -> Person {
+    Person {
+        first_name: "Anna".to_owned(),
+        ..person.clone()
+    }
+}
+
+async fn names_that_differ_between_courses_are_a_doubt(place: &Place) {
     let ann = person("ann");
     stored(&place.store, course_by(ann.clone(), "Rust")).await;
-    let renamed = Person {
-        first_name: "Anna".to_owned(),
-        ..ann.clone()
-    };
-    stored(&place.store, course_by(renamed.clone(), "Go")).await;
-    assert_eq!(place.store.people(None, 10).await.unwrap(), [ann]);
-    place.store.remember_names(&renamed).await.unwrap();
-    assert_eq!(place.store.people(None, 10).await.unwrap(), [renamed]);
+    stored(&place.store, course_by(ann.clone(), "C")).await;
+    assert_eq!(doubts(place).await, 0);
+    stored(&place.store, course_by(renamed(&ann), "Go")).await;
+    assert_eq!((people(place).await, doubts(place).await), (vec![ann.clone()], 1));
+    let expected = place.store.expect_names(&renamed(&ann)).await.unwrap();
+    assert_eq!(people(place).await, [renamed(&ann)]);
+    place.store.settle_names(ann.id, expected).await.unwrap();
+    assert_eq!(doubts(place).await, 0);
+}
+
+async fn names_are_not_settled_while_others_are_written(place: &Place) {
+    let ann = person("ann");
+    stored(&place.store, course_by(ann.clone(), "Rust")).await;
+    let expected = place.store.expect_names(&renamed(&ann)).await.unwrap();
+    stored(&place.store, course_by(ann.clone(), "Go")).await;
+    place.store.settle_names(ann.id, expected).await.unwrap();
+    assert!(doubts(place).await > 0);
+    assert_eq!(place.store.expect_names(&person("nobody")).await.unwrap(), 0);
 }
 
 async fn people_and_their_courses_come_in_pages(place: &Place) {
@@ -112,11 +140,16 @@ async fn people_and_their_courses_come_in_pages(place: &Place) {
     let first = place.store.people(None, 3).await.unwrap();
     let rest = place
         .store
-        .people(first.last().map(|last| last.id), 3)
+        .people(first.last().map(|last| last.person.id), 3)
         .await
         .unwrap();
     assert_eq!((first.len(), rest.len()), (3, 1));
-    assert!(first.iter().chain(&rest).is_sorted_by_key(|person| person.id));
+    assert!(
+        first
+            .iter()
+            .chain(&rest)
+            .is_sorted_by_key(|known| known.person.id)
+    );
 }
 
 async fn those_who_teach_nothing_are_forgotten(place: &Place) {
@@ -129,5 +162,5 @@ async fn those_who_teach_nothing_are_forgotten(place: &Place) {
     })
     .await;
     assert_eq!(place.store.forget_former_instructors().await.unwrap(), 1);
-    assert_eq!(place.store.people(None, 10).await.unwrap(), [bob]);
+    assert_eq!(people(place).await, [bob]);
 }
