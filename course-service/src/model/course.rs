@@ -61,9 +61,11 @@ impl Course {
             .find(|instructor| instructor.person.id == user_id)
     }
 
-    /// Puts a person after the other instructors.
+    /// Puts a person after the other instructors: at the number of the revision that they come with, which is
+    /// larger than any position before it.
     pub fn add_instructor(&mut self, person: Person) {
-        let position = self.instructors.last().map_or(1, |last| last.position + 1);
+        let last = self.instructors.last().map_or(0, |last| last.position);
+        let position = last.max(self.revision) + 1;
         self.instructors.push(Instructor { person, position });
     }
 }

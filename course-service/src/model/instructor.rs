@@ -22,7 +22,7 @@ pub struct Instructor {
     /// Who it is.
     #[serde(flatten)]
     pub person: Person,
-    /// Where they stand: smaller came earlier. A position is never used twice in a row of instructors, so a
-    /// page of them can be continued after others came or went.
+    /// Where they stand: smaller came earlier. Who comes later gets a larger one than anybody had before, also
+    /// those who left, so a page of instructors can be continued after others came or went.
     pub position: i64,
 }

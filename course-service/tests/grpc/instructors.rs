@@ -19,6 +19,7 @@ on_both![
     the_last_instructor_stays,
     who_does_not_teach_cannot_be_removed,
     instructors_come_in_pages,
+    a_page_skips_nobody_who_came_later,
     a_retry_with_the_same_key_adds_once,
     a_course_has_at_most_a_hundred_instructors,
 ];
@@ -176,6 +177,28 @@ async fn instructors_come_in_pages(place: &Place) {
     assert_eq!(third.next_page_token, "");
     let refused = ann.list_instructors(page(-1, "made-up")).await.unwrap_err();
     assert_eq!(refused.field_names(), ["page_size", "page_token"]);
+}
+
+async fn a_page_skips_nobody_who_came_later(place: &Place) {
+    let world = World::at(place).await;
+    let (ann, bob) = (world.staff("ann"), world.staff("bob"));
+    let (cy, dee) = (world.staff("cy"), world.staff("dee"));
+    ann.create("Rust").await.unwrap();
+    ann.add("rust", bob.id).await.unwrap();
+    ann.add("rust", cy.id).await.unwrap();
+    let first = ListInstructorsRequest {
+        slug: "rust".to_owned(),
+        page_size: 2,
+        ..ListInstructorsRequest::default()
+    };
+    let page_token = ann.list_instructors(first.clone()).await.unwrap().next_page_token;
+    ann.remove("rust", cy.id).await.unwrap();
+    ann.remove("rust", bob.id).await.unwrap();
+    ann.add("rust", dee.id).await.unwrap();
+    let second = ListInstructorsRequest { page_token, ..first };
+    let second = ann.list_instructors(second).await.unwrap().instructors;
+    assert_eq!(second.len(), 1);
+    assert_eq!(second[0].id, dee.id.to_string());
 }
 
 async fn a_retry_with_the_same_key_adds_once(place: &Place) {
