@@ -2,7 +2,7 @@
 //! whose rights cannot be learned is refused, not treated as somebody with fewer.
 
 use auth_client::authorize::Caller;
-use service_runtime::grpc::context::RequestContext;
+use service_runtime::{grpc::context::RequestContext, secret::Secret};
 
 use super::{Courses, Error};
 use crate::model::{course::Course, slug::Slug, state::State};
@@ -13,7 +13,7 @@ pub struct Call {
     /// Its id, deadline and trace.
     pub context: RequestContext,
     /// The access token, if one was sent.
-    pub token: Option<String>,
+    pub token: Option<Secret<String>>,
 }
 
 /// Who looks at courses.
@@ -42,7 +42,9 @@ impl Courses {
     pub(super) async fn viewer(&self, call: &Call) -> Result<Viewer, Error> {
         match &call.token {
             None => Ok(Viewer::Anonymous),
-            Some(token) => Ok(Viewer::User(self.auth.authorize(&call.context, token).await?)),
+            Some(token) => Ok(Viewer::User(
+                self.auth.authorize(&call.context, token.expose()).await?,
+            )),
         }
     }
 
@@ -83,5 +85,26 @@ impl Courses {
             }
             _ => Err(refusal),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_call_that_is_written_down_shows_no_token() {
+        let call = Call {
+            context: RequestContext {
+                request_id: "id-1".into(),
+                deadline: Instant::now(),
+                traceparent: None,
+                peer: None,
+            },
+            token: Some(Secret::new("a.b.c".to_owned())),
+        };
+        assert!(!format!("{call:?}").contains("a.b.c"));
     }
 }

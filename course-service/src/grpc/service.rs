@@ -5,7 +5,10 @@ use proto::course::v1::{
     ListCoursesResponse, ListInstructorsRequest, ListInstructorsResponse, RemoveInstructorRequest,
     RemoveInstructorResponse, UpdateCourseRequest, course_service_server::CourseService,
 };
-use service_runtime::grpc::context::{RequestContext, bearer};
+use service_runtime::{
+    grpc::context::{RequestContext, bearer},
+    secret::Secret,
+};
 use tonic::{Request, Response, Status};
 
 use super::{course, instructor, refusal::status};
@@ -99,7 +102,7 @@ impl CourseService for CourseGrpc {
 fn open<T>(request: Request<T>) -> Result<(Call, T), Status> {
     let call = Call {
         context: RequestContext::of(&request),
-        token: bearer(&request)?,
+        token: bearer(&request)?.map(Secret::new),
     };
     Ok((call, request.into_inner()))
 }
