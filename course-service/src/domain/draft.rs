@@ -1,11 +1,12 @@
 //! A new course, read from what its author typed: everything that is wrong with it is said at once.
 
 use serde::Serialize;
+use service_runtime::field::FieldError;
 
 use super::pricing::{self, Wish};
 use crate::model::{
     description::Description,
-    fault::{Fault, noted},
+    field::noted,
     price::Price,
     state::{Flags, State},
     subtitle::Subtitle,
@@ -47,7 +48,7 @@ impl Draft {
     ///
     /// # Errors
     /// Every field that cannot be used.
-    pub fn parse(typed: NewCourse) -> Result<Self, Vec<Fault>> {
+    pub fn parse(typed: NewCourse) -> Result<Self, Vec<FieldError>> {
         let mut faults = Vec::new();
         let title = noted(&mut faults, "title", Title::parse(&typed.title));
         let subtitle = noted(
@@ -65,7 +66,7 @@ impl Draft {
         });
         for (name, about, flag) in typed.flags.sent() {
             if flag != (about == State::Draft) {
-                faults.push(Fault::new(name, "A new course is a draft."));
+                faults.push(FieldError::new(name, "A new course is a draft."));
             }
         }
         match (title, subtitle, description, price) {

@@ -1,12 +1,9 @@
 //! Everything that can keep a call from doing what was asked, in words of the domain.
 
 use auth_client::authorize::AuthError;
-use service_runtime::entropy::NoEntropy;
+use service_runtime::{entropy::NoEntropy, field::FieldError};
 
-use crate::{
-    model::{fault::Fault, slug::Slug},
-    store,
-};
+use crate::{model::slug::Slug, store};
 
 /// Why a call was not done.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +37,7 @@ pub enum Error {
     InstructorNotStaff,
     /// Some fields of the input cannot be used.
     #[error("{} bad fields", .0.len())]
-    Fields(Vec<Fault>),
+    Fields(Vec<FieldError>),
     /// Another course has the title.
     #[error("the title is taken")]
     TitleTaken,

@@ -1,13 +1,14 @@
 //! Who teaches a course: the first instructor first, never nobody, only staff.
 
-use service_runtime::page_token::page_size;
+use service_runtime::{field::FieldError, page_token::page_size};
 use uuid::Uuid;
 
 use super::{Call, Courses, Error, course::settled, once::once};
 use crate::model::{
     course::Course,
-    fault::{Fault, noted},
+    field::noted,
     instructor::{Instructor, Person},
+    user_id,
 };
 
 /// One page of instructors.
@@ -79,7 +80,7 @@ impl Courses {
         let refusal = Error::InstructorRequiredForInstructors;
         let (course, caller) = self.taught(call, slug, refusal).await?;
         let mut faults = Vec::new();
-        let user = noted(&mut faults, "user_id", read_user_id(user_id));
+        let user = noted(&mut faults, "user_id", user_id::parse(user_id));
         let once = once("AddInstructor", &caller, request_id, &(course.id, user));
         let (Some(user_id), Ok(once)) = (user, &once) else {
             faults.extend(once.err());
@@ -120,7 +121,7 @@ impl Courses {
     pub async fn remove_instructor(&self, call: &Call, slug: &str, user_id: &str) -> Result<(), Error> {
         let refusal = Error::InstructorRequiredForInstructors;
         let (course, caller) = self.taught(call, slug, refusal).await?;
-        let user_id = read_user_id(user_id).map_err(|_| Error::InstructorNotFound)?;
+        let user_id = user_id::parse(user_id).map_err(|_| Error::InstructorNotFound)?;
         let rule = |course: &mut Course| {
             if course.instructor(caller.user_id).is_none() {
                 return Err(Error::InstructorRequiredForInstructors);
@@ -143,7 +144,7 @@ impl Courses {
     async fn future_instructor(&self, call: &Call, user_id: Uuid) -> Result<Person, Error> {
         let found = self.auth.users(&call.context, &[user_id]).await?;
         match found.into_iter().find(|user| user.id == user_id) {
-            None => Err(Error::Fields(vec![Fault::new(
+            None => Err(Error::Fields(vec![FieldError::new(
                 "user_id",
                 "There is no such user",
             )])),
@@ -151,16 +152,4 @@ impl Courses {
             Some(_) => Err(Error::InstructorNotStaff),
         }
     }
-}
-
-/// A user's id in the form that the contract has: hyphenated, without braces or prefixes.
-fn read_user_id(text: &str) -> Result<Uuid, &'static str> {
-    if text.is_empty() {
-        return Err("The user id is required");
-    }
-    let hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
-    Uuid::try_parse(text)
-        .ok()
-        .filter(|_| hyphenated)
-        .ok_or("The user id must be a UUID")
 }

@@ -6,9 +6,9 @@ use uuid::Uuid;
 use super::{Call, Courses, Error};
 use crate::model::{
     course::Course,
-    fault::noted,
+    field::noted,
     listing::{BadOrder, Cursor, Filter, Order},
-    search,
+    search, user_id,
 };
 
 /// Which courses a caller wants to see.
@@ -90,7 +90,7 @@ fn read_instructor(text: &str) -> Result<Option<Uuid>, &'static str> {
     if text.is_empty() {
         return Ok(None);
     }
-    Uuid::try_parse(text)
+    user_id::parse(text)
         .map(Some)
         .map_err(|_| "The instructor must be a user's id")
 }

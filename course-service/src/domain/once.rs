@@ -3,9 +3,10 @@
 use auth_client::authorize::Caller;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
-use service_runtime::database::idempotency::{LONGEST_KEY, Once};
-
-use crate::model::fault::Fault;
+use service_runtime::{
+    database::idempotency::{LONGEST_KEY, Once},
+    field::FieldError,
+};
 
 /// What a request id asks for; the empty one asks for nothing.
 pub(super) fn once(
@@ -13,12 +14,12 @@ pub(super) fn once(
     caller: &Caller,
     request_id: String,
     input: &impl Serialize,
-) -> Result<Option<Once>, Fault> {
+) -> Result<Option<Once>, FieldError> {
     if request_id.is_empty() {
         return Ok(None);
     }
     if request_id.len() > LONGEST_KEY || !request_id.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Fault::new(
+        return Err(FieldError::new(
             "request_id",
             "The idempotency key must be at most 255 visible ASCII characters",
         ));

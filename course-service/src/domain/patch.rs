@@ -1,17 +1,14 @@
 //! A change of some fields of a course: what was not mentioned stays, and price and state are settled against
 //! the course as it is at that moment.
 
+use service_runtime::field::FieldError;
+
 use super::{
     draft::read_price,
     pricing::{self, Wish},
 };
 use crate::model::{
-    course::Course,
-    description::Description,
-    fault::{Fault, noted},
-    slug::Slug,
-    state::Flags,
-    subtitle::Subtitle,
+    course::Course, description::Description, field::noted, slug::Slug, state::Flags, subtitle::Subtitle,
     title::Title,
 };
 
@@ -33,7 +30,7 @@ pub struct Edit {
     /// The flags.
     pub flags: Flags,
     /// What is wrong with the list of fields itself.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<FieldError>,
 }
 
 /// A change that can be made to a course, if price and state allow it.
@@ -52,7 +49,7 @@ impl Patch {
     ///
     /// # Errors
     /// Every field that cannot be used.
-    pub fn parse(edit: Edit, course: &Course) -> Result<Self, Vec<Fault>> {
+    pub fn parse(edit: Edit, course: &Course) -> Result<Self, Vec<FieldError>> {
         let mut faults = edit.faults;
         let mut patch = Self {
             title: edit
@@ -78,7 +75,7 @@ impl Patch {
             Some(Ok(price)) => patch.wish.price = Some(price),
             // One fault says enough: without the price nothing can be said about free.
             Some(Err(bad)) => {
-                faults.push(Fault::new("price", bad));
+                faults.push(FieldError::new("price", bad.to_string()));
                 patch.wish = Wish::default();
             }
         }
@@ -92,7 +89,7 @@ impl Patch {
     ///
     /// # Errors
     /// What this course, being what it is, cannot become.
-    pub fn apply(&self, course: &mut Course) -> Result<(), Vec<Fault>> {
+    pub fn apply(&self, course: &mut Course) -> Result<(), Vec<FieldError>> {
         let mut faults = Vec::new();
         if let Some(price) = noted(
             &mut faults,
@@ -103,7 +100,11 @@ impl Patch {
         }
         match course.state.asked(self.flags) {
             Ok(state) => course.state = state,
-            Err(bad) => faults.extend(self.flags.sent().map(|(name, _, _)| Fault::new(name, bad))),
+            Err(bad) => faults.extend(
+                self.flags
+                    .sent()
+                    .map(|(name, _, _)| FieldError::new(name, bad.to_string())),
+            ),
         }
         if let Some(title) = &self.title {
             course.title.clone_from(title);
@@ -211,7 +212,7 @@ mod tests {
                 is_archived: Some(true),
                 is_published: None,
             },
-            faults: vec![Fault::new("id", "This field is read-only.")],
+            faults: vec![FieldError::new("id", "This field is read-only.")],
             ..Edit::default()
         };
         assert_eq!(

@@ -1,8 +1,7 @@
 //! Update masks: which fields of a course may stand in one. A test holds the two lists against the contract.
 
 use prost_types::FieldMask;
-
-use crate::model::fault::Fault;
+use service_runtime::field::FieldError;
 
 /// The fields that callers may change.
 const WRITABLE: [&str; 9] = [
@@ -33,8 +32,8 @@ const MOST_PATHS: usize = 64;
 const LONGEST_PATH: usize = 64;
 
 /// The paths of a mask that is there and of a sane size.
-pub(super) fn read(mask: Option<FieldMask>) -> Result<Vec<String>, Vec<Fault>> {
-    let fault = |message: &str| vec![Fault::new("update_mask", message)];
+pub(super) fn read(mask: Option<FieldMask>) -> Result<Vec<String>, Vec<FieldError>> {
+    let fault = |message: &str| vec![FieldError::new("update_mask", message)];
     let paths = mask.ok_or_else(|| fault("The update mask is required"))?.paths;
     if paths.len() > MOST_PATHS || paths.iter().any(|path| path.len() > LONGEST_PATH) {
         return Err(fault("The update mask must name fields of a course"));
@@ -43,7 +42,7 @@ pub(super) fn read(mask: Option<FieldMask>) -> Result<Vec<String>, Vec<Fault>> {
 }
 
 /// What is wrong with the paths themselves.
-pub(super) fn faults(paths: &[String]) -> Vec<Fault> {
+pub(super) fn faults(paths: &[String]) -> Vec<FieldError> {
     let wrong = paths.iter().filter(|path| !WRITABLE.contains(&path.as_str()));
     wrong
         .map(|path| {
@@ -52,7 +51,7 @@ pub(super) fn faults(paths: &[String]) -> Vec<Fault> {
             } else {
                 "There is no such field."
             };
-            Fault::new(path.as_str(), message)
+            FieldError::new(path.as_str(), message)
         })
         .collect()
 }

@@ -8,7 +8,7 @@ use service_runtime::grpc::{
 };
 use tonic::{Code, Status};
 
-use crate::{domain::Error, model::fault::Fault, store};
+use crate::{domain::Error, store};
 
 /// When trying again may help, if something we stand on is down.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -37,9 +37,7 @@ pub(super) fn status(error: Error, request_id: &str) -> Status {
             "Only an instructor of a course can change its instructors",
         ),
         Error::InstructorNotStaff => denied("INSTRUCTOR_NOT_STAFF", "Instructors have to be administrators"),
-        Error::Fields(faults) => {
-            Refusal::fields("INVALID_FIELDS", faults.into_iter().map(field_error).collect())
-        }
+        Error::Fields(faults) => Refusal::fields("INVALID_FIELDS", faults),
         Error::TitleTaken => taken("TITLE_TAKEN", "title", "A course with this title already exists"),
         Error::SlugTaken => taken("SLUG_TAKEN", "slug", "A course with this slug already exists"),
         Error::EtagMismatch => Refusal::new(
@@ -98,10 +96,6 @@ fn unavailable(reason: &'static str) -> Refusal {
         "The service cannot answer right now; try again in a moment.",
     )
     .retry_after(RETRY_AFTER)
-}
-
-fn field_error(fault: Fault) -> FieldError {
-    FieldError::new(fault.field, fault.message)
 }
 
 #[cfg(test)]

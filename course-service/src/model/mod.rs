@@ -3,7 +3,7 @@
 pub mod course;
 pub mod currency;
 pub mod description;
-pub mod fault;
+pub mod field;
 pub mod instructor;
 pub mod listing;
 pub mod price;
@@ -13,3 +13,4 @@ pub mod state;
 pub mod subtitle;
 mod text;
 pub mod title;
+pub mod user_id;

@@ -16,6 +16,7 @@ on_both![
     a_page_token_belongs_to_one_list,
     sizes_are_defaulted_and_coerced,
     every_bad_parameter_is_named,
+    a_user_id_has_one_form,
 ];
 
 async fn world_with(place: &Place, titles: &[&str]) -> World {
@@ -234,4 +235,22 @@ async fn every_bad_parameter_is_named(place: &Place) {
         world.anyone().list_courses(long).await.unwrap_err().field_names(),
         ["search"]
     );
+}
+
+async fn a_user_id_has_one_form(place: &Place) {
+    let world = World::at(place).await;
+    let id = world.staff("ann").id;
+    for instructor in [
+        format!("urn:uuid:{id}"),
+        format!("{{{id}}}"),
+        id.simple().to_string(),
+        format!(" {id}"),
+    ] {
+        let request = ListCoursesRequest {
+            instructor,
+            ..ordered("")
+        };
+        let refused = world.anyone().list_courses(request).await.unwrap_err();
+        assert_eq!(refused.field_names(), ["instructor"]);
+    }
 }
