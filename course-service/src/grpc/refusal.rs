@@ -67,6 +67,12 @@ pub(super) fn status(error: Error, request_id: &str) -> Status {
         ),
         // Logged where it was noticed if an operator can do something about it.
         Error::AuthUnavailable(_) => unavailable("AUTH_UNAVAILABLE"),
+        Error::Store(store::Error::TooManySearches) => Refusal::new(
+            Code::ResourceExhausted,
+            "TOO_MANY_SEARCHES",
+            "Too many people search at once; try again in a moment.",
+        )
+        .retry_after(RETRY_AFTER),
         Error::Store(store::Error::Unavailable(cause)) => {
             tracing::warn!(request_id, error = %cause, "the database cannot serve");
             unavailable("DATABASE_UNAVAILABLE")

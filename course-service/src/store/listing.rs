@@ -139,7 +139,7 @@ impl Store {
     /// A page of up to `size` courses.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database does not answer; [`Error::TooManySearches`].
     pub async fn courses(
         &self,
         filter: &Filter,
@@ -160,7 +160,9 @@ impl Store {
         // One more than asked for says whether there is a next page.
         statement.bind(Value::Number(size + 1));
         let Statement { text, values } = statement;
-        let rows: Vec<ListedRow> = on!(&self.database, |pool| {
+        let is_search = !filter.words.is_empty();
+        let connections = if is_search { &self.searches } else { &self.database };
+        let rows: Result<Vec<ListedRow>, sqlx::Error> = on!(connections, |pool| {
             // The text is made of the constants above; what callers sent is bound.
             let mut query = sqlx::query_as(AssertSqlSafe(text));
             for value in values {
@@ -173,8 +175,12 @@ impl Store {
                 };
             }
             query.fetch_all(pool).await
-        })?;
-        page(rows, order, size)
+        });
+        match rows {
+            Ok(rows) => page(rows, order, size),
+            Err(error) if is_search => Err(self.search_refused(error).await),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod idempotency;
 mod instructor;
 mod listing;
 mod row;
+mod searches;
 mod slug;
 
 pub use course::{Changed, Created};
@@ -22,6 +23,8 @@ const SCHEMA: &str = "course";
 #[derive(Debug, Clone)]
 pub struct Store {
     database: Database,
+    /// The few connections that searches have to themselves.
+    searches: Database,
 }
 
 /// What can go wrong with the database, beyond what a method's own answer says.
@@ -30,6 +33,9 @@ pub enum Error {
     /// It cannot serve now; trying again later may help.
     #[error("the database cannot serve now")]
     Unavailable(#[source] sqlx::Error),
+    /// More searches are running or waiting than are run at once; trying again later may help.
+    #[error("too many searches at once")]
+    TooManySearches,
     /// A bug.
     #[error("the database refused a statement")]
     Failed(#[source] sqlx::Error),
@@ -58,9 +64,9 @@ impl Store {
     /// # Errors
     /// When it cannot be reached.
     pub async fn connect(url: &str) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            database: Database::connect(url, SCHEMA).await?,
-        })
+        let database = Database::connect(url, SCHEMA).await?;
+        let searches = searches::connections(&database);
+        Ok(Self { database, searches })
     }
 
     /// Applies the migrations that are not applied yet.
@@ -81,6 +87,7 @@ impl Store {
 
     /// Closes the connections.
     pub async fn close(&self) {
+        self.searches.close().await;
         self.database.close().await;
     }
 }

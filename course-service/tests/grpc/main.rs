@@ -18,6 +18,7 @@ mod list;
 mod names;
 mod process;
 mod rights;
+mod searches;
 #[path = "../support/mod.rs"]
 mod support;
 mod update;
