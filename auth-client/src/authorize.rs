@@ -1,7 +1,10 @@
 //! Asks auth-service who a caller is and what they may do now. An answer that cannot be had is an error of its
 //! own: nobody is let in by default, and nobody is turned into a stranger.
 
-use std::{error::Error, time::Duration};
+use std::{
+    error::Error,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
 use proto::auth::v1::{
@@ -21,7 +24,8 @@ use tonic::{
 };
 use uuid::Uuid;
 
-/// How long an answer is waited for at most, whatever is left of the caller's deadline.
+/// How long a whole answer is waited for at most, however often it is asked for and whatever is left of the
+/// caller's deadline.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Who a caller is and what they may do now.
@@ -110,8 +114,10 @@ impl AuthClient {
                 || message.clone(),
                 async |mut client, request| client.authorize(request).await,
             )
-            .await?;
-        caller(answer)
+            .await;
+        answer
+            .and_then(caller)
+            .inspect_err(|error| tell(error, &context.request_id))
     }
 
     /// The users of these ids, at most 500; ids that are nobody's are left out.
@@ -132,8 +138,10 @@ impl AuthClient {
             .map_err(|error| match error {
                 AuthError::InvalidToken => AuthError::Failed(unexpected("no token was sent")),
                 other => other,
-            })?;
-        answer.users.into_iter().map(user).collect()
+            });
+        answer
+            .and_then(|answer| answer.users.into_iter().map(user).collect())
+            .inspect_err(|error| tell(error, &context.request_id))
     }
 
     /// Sends a question, and once more if the connection turned out to be gone: both questions only read.
@@ -143,43 +151,64 @@ impl AuthClient {
         question: impl Fn() -> Q,
         send: impl AsyncFn(TokenServiceClient<Channel>, tonic::Request<Q>) -> Result<tonic::Response<A>, Status>,
     ) -> Result<A, AuthError> {
+        let deadline = Instant::now() + context.time_left().min(PATIENCE);
         let attempt = async || {
             let mut request = context.onward(question());
-            request.set_timeout(context.time_left().min(PATIENCE));
+            request.set_timeout(deadline.saturating_duration_since(Instant::now()));
             request
                 .metadata_mut()
                 .insert(SERVICE_TOKEN, self.service_token.clone());
             send(self.tokens.clone(), request).await
         };
-        let answer = match attempt().await {
-            // A refusal that the other side sent has no source; one of the transport does.
-            Err(status) if status.code() == Code::Unavailable && status.source().is_some() => attempt().await,
-            answer => answer,
+        let asking = async {
+            match attempt().await {
+                // A refusal that the other side sent has no source; one of the transport does.
+                Err(status) if status.code() == Code::Unavailable && status.source().is_some() => {
+                    attempt().await
+                }
+                answer => answer,
+            }
         };
-        answer
+        tokio::time::timeout_at(deadline.into(), asking)
+            .await
+            .unwrap_or_else(|_elapsed| Err(Status::deadline_exceeded("no whole answer in time")))
             .map(tonic::Response::into_inner)
-            .map_err(|status| refused(status, &context.request_id))
+            .map_err(refused)
     }
 }
 
 /// What a refusal of auth-service means to those who asked.
-fn refused(status: Status, request_id: &str) -> AuthError {
+fn refused(status: Status) -> AuthError {
     match status.code() {
         Code::Unauthenticated => AuthError::InvalidToken,
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::ResourceExhausted => {
             AuthError::Unavailable(status)
         }
-        Code::PermissionDenied => {
-            tracing::error!(
-                request_id,
-                "auth-service refused our SERVICE_TOKEN: the two must be the same"
-            );
-            AuthError::Misconfigured(status)
-        }
-        _ => {
-            tracing::error!(request_id, code = ?status.code(), message = status.message(), "auth-service failed");
-            AuthError::Failed(status)
-        }
+        Code::PermissionDenied => AuthError::Misconfigured(status),
+        _ => AuthError::Failed(status),
+    }
+}
+
+/// Tells an operator what a request was refused for, if they can do something about it: one line each.
+fn tell(error: &AuthError, request_id: &str) {
+    match error {
+        AuthError::InvalidToken => {}
+        AuthError::Unavailable(status) => tracing::warn!(
+            request_id,
+            code = ?status.code(),
+            message = status.message(),
+            "auth-service does not answer"
+        ),
+        AuthError::Misconfigured(_) => tracing::error!(
+            request_id,
+            "auth-service refused our SERVICE_TOKEN: the two must be the same"
+        ),
+        AuthError::Failed(status) => tracing::error!(
+            request_id,
+            code = ?status.code(),
+            message = status.message(),
+            "auth-service failed"
+        ),
     }
 }
 
@@ -226,7 +255,7 @@ mod tests {
     use super::*;
 
     fn meaning(code: Code) -> AuthError {
-        refused(Status::new(code, "because"), "test")
+        refused(Status::new(code, "because"))
     }
 
     #[test]
