@@ -4,7 +4,7 @@ use std::error::Error;
 
 /// The error's sentence and that of each of its causes, joined by colons. Some errors repeat their cause in
 /// their own words; that is said once.
-pub fn causes(error: &(dyn Error + 'static)) -> String {
+pub fn causes(error: &dyn Error) -> String {
     let mut sentence = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -8,6 +8,7 @@ use std::{
 
 use auth_client::authorize::PublicUser;
 use service_runtime::{
+    causes::causes,
     grpc::context::{RequestContext, new_request_id},
     lifecycle::Tasks,
 };
@@ -28,7 +29,12 @@ pub async fn run(courses: Courses, tasks: Tasks) {
         match courses.refresh_names().await {
             Ok(0) => {}
             Ok(changed) => tracing::info!(changed, "names of instructors have changed"),
-            Err(error) => tracing::warn!(%error, "names of instructors could not be refreshed"),
+            Err(error) => {
+                tracing::warn!(
+                    error = causes(&error),
+                    "names of instructors could not be refreshed"
+                );
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use service_runtime::lifecycle::Tasks;
+use service_runtime::{causes::causes, lifecycle::Tasks};
 
 use super::{Courses, Error};
 
@@ -15,7 +15,7 @@ const BATCH: i64 = 1_000;
 pub async fn run(courses: Courses, tasks: Tasks) {
     while tasks.sleep(EVERY).await {
         if let Err(error) = courses.forget_old_answers().await {
-            tracing::warn!(%error, "old answers could not be forgotten");
+            tracing::warn!(error = causes(&error), "old answers could not be forgotten");
         }
     }
 }

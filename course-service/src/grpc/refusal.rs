@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use service_runtime::grpc::{
-    context::{bad_token, no_token},
-    refusal::{FieldError, Refusal, internal},
+use service_runtime::{
+    causes::causes,
+    grpc::{
+        context::{bad_token, no_token},
+        refusal::{FieldError, Refusal, internal},
+    },
 };
 use tonic::{Code, Status};
 
@@ -74,7 +77,7 @@ pub(super) fn status(error: Error, request_id: &str) -> Status {
         )
         .retry_after(RETRY_AFTER),
         Error::Store(store::Error::Unavailable(cause)) => {
-            tracing::warn!(request_id, error = %cause, "the database cannot serve");
+            tracing::warn!(request_id, error = causes(&cause), "the database cannot serve");
             unavailable("DATABASE_UNAVAILABLE")
         }
         Error::Store(bug) => return internal(&bug, request_id),
