@@ -147,6 +147,19 @@ async fn a_new_password_is_typed_twice_and_faults_stand_at_their_fields() {
 }
 
 #[tokio::test]
+async fn a_browser_neither_cuts_nor_measures_a_new_password() {
+    // It would cut what is pasted without a word, and it counts in UTF-16 units.
+    let gateway = Gateway::start();
+    let request = gateway.request("GET", "/reset-password?token=t");
+    let page = request.send().await.unwrap().text().await.unwrap();
+    assert_eq!(page.matches("type=\"password\"").count(), 2, "{page}");
+    assert!(
+        !page.contains("minlength") && !page.contains("maxlength"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
 async fn a_form_is_a_form() {
     let gateway = Gateway::start();
     let request = gateway
