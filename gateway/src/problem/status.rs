@@ -4,7 +4,7 @@
 //! its code is one that speaks to callers; anything else gets a fixed sentence, because libraries and
 //! proxies put hosts and causes into theirs.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use http::{HeaderValue, StatusCode, header};
 use service_runtime::grpc::refusal::{DOMAIN, FieldError};
@@ -69,7 +69,16 @@ fn row(status: &Status, reason: Option<&str>, etag_sent: bool) -> Row {
         sentence,
         speaks_to_callers: false,
     };
+    let unavailable = "The service is not available; try again later.";
     match (status.code(), reason) {
+        // The client library's own: the connection was lost while the answer was read. What a service sends
+        // has no source.
+        (Code::Unknown | Code::Internal, None) if status.source().is_some() => fixed(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::Unavailable,
+            "UNAVAILABLE",
+            unavailable,
+        ),
         (_, Some("ETAG_REQUIRED")) => to_callers(
             StatusCode::PRECONDITION_REQUIRED,
             "ETAG_REQUIRED",
@@ -123,18 +132,14 @@ fn row(status: &Status, reason: Option<&str>, etag_sent: bool) -> Row {
             "RESOURCE_EXHAUSTED",
             "Too many requests; try again later.",
         ),
-        (Code::Unavailable, _) => to_callers(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "UNAVAILABLE",
-            "The service is not available; try again later.",
-        ),
+        (Code::Unavailable, _) => to_callers(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", unavailable),
         (Code::DeadlineExceeded, _) => timed_out(),
         // A cancellation by the service means that it is going away.
         (Code::Cancelled, _) => fixed(
             StatusCode::SERVICE_UNAVAILABLE,
             Code::Unavailable,
             "UNAVAILABLE",
-            "The service is not available; try again later.",
+            unavailable,
         ),
         (Code::Unimplemented, _) => fixed(
             StatusCode::NOT_IMPLEMENTED,
@@ -217,6 +222,18 @@ mod tests {
         assert_eq!(http(Code::FailedPrecondition, "ETAG_REQUIRED", false), 428);
         assert_eq!(http(Code::InvalidArgument, "IDEMPOTENCY_KEY_REUSED", false), 422);
         assert_eq!(http(Code::Aborted, "ETAG_MISMATCH", true), 412);
+    }
+
+    #[test]
+    fn a_lost_connection_is_no_bug() {
+        for code in [Code::Unknown, Code::Internal] {
+            let mut lost = Status::new(code, "h2 protocol error: error reading a body from connection");
+            assert_eq!(from_status(&lost, false).status, 500, "a bug of the service");
+            lost.set_source(std::sync::Arc::new(std::io::Error::other("broken pipe")));
+            let problem = from_status(&lost, false);
+            assert_eq!((problem.status.as_u16(), problem.code), (503, Code::Unavailable));
+            assert_eq!(problem.headers, [(header::RETRY_AFTER, HeaderValue::from(1))]);
+        }
     }
 
     #[test]

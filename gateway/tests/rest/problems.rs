@@ -1,9 +1,19 @@
 //! How the refusal of a service becomes a problem.
 
-use std::time::Duration;
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use hyper::{server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use service_runtime::grpc::refusal::{FieldError, Refusal};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+};
 use tonic::{Code, Status};
 
 use crate::support::Gateway;
@@ -154,6 +164,58 @@ async fn a_service_that_cannot_be_reached_is_unavailable_and_not_named() {
     assert!(!body.contains("127.0.0.1") && !body.contains("connect"), "{body}");
     let (status, _) = gateway.get("/api/v1/me").await;
     assert_eq!(status, 200, "the other service is not affected");
+}
+
+/// A service that begins each answer and never ends it: its connection is closed in the middle.
+#[allow(clippy::disallowed_methods, reason = "ends with the test's runtime")]
+async fn breaks_off() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(begin_an_answer(stream));
+        }
+    });
+    address
+}
+
+async fn begin_an_answer(stream: TcpStream) {
+    let begun = Arc::new(Notify::new());
+    let answered = Arc::clone(&begun);
+    let service = service_fn(move |_request| {
+        let answered = Arc::clone(&answered);
+        let body = stream::once(async move {
+            answered.notify_one();
+            // A message of 100 bytes, of which one comes.
+            Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"\0\0\0\0\x64x")))
+        });
+        let body = StreamBody::new(body.chain(stream::pending()));
+        let answer = http::Response::builder().header("content-type", "application/grpc");
+        async move { Ok::<_, Infallible>(answer.body(body).unwrap()) }
+    });
+    let connection =
+        http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        _ended = connection => {}
+        () = async {
+            begun.notified().await;
+            // Time for the beginning to leave.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        } => {}
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_a_service_that_is_not_available() {
+    let address = breaks_off().await;
+    let gateway = Gateway::start_with(|values| values.with("COURSE_URL", format!("http://{address}")));
+    let response = gateway.request("GET", "/api/v1/courses").send().await.unwrap();
+    assert_eq!(response.status().as_u16(), 503);
+    assert_eq!(response.headers()["retry-after"], "1");
+    let problem: Value = response.json().await.unwrap();
+    assert_eq!(problem["reason"], "UNAVAILABLE");
+    assert_eq!(problem["code"], "UNAVAILABLE");
 }
 
 #[tokio::test]
