@@ -1,56 +1,39 @@
 //! `If-Match` and `If-None-Match` (RFC 9110, section 13), as far as one opaque version per resource needs them.
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, header};
 use service_runtime::grpc::refusal::FieldError;
-use tonic::Code;
 
-use crate::problem::Problem;
-
-/// What `If-Match` demands.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Demand<'a> {
-    /// Nothing; the resource only has to exist.
-    Nothing,
-    /// This version.
-    Version(&'a str),
-    /// A version that none can be: a weak one, or the empty one.
-    Impossible,
-}
-
-/// Reads `If-Match`. Quotes may be left out.
+/// The version that `If-Match` names; `None` when the resource only has to exist. Quotes may be left out.
+///
+/// A version that none can be, a weak one or the empty one, is passed on as it stands in the header: no version
+/// equals it, and the service alone knows whether another refusal comes first.
 ///
 /// # Errors
 /// When it names several versions, which a service cannot be asked for, or is malformed.
-pub fn demand(headers: &HeaderMap) -> Result<Demand<'_>, FieldError> {
+pub fn demanded(headers: &HeaderMap) -> Result<Option<&str>, FieldError> {
     let mut values = headers.get_all(header::IF_MATCH).iter();
     let Some(value) = values.next() else {
-        return Ok(Demand::Nothing);
+        return Ok(None);
     };
     let text = value.to_str().unwrap_or_default().trim();
     let opaque = |text: &str| {
         text.bytes()
             .all(|byte| byte > b' ' && byte < 0x7f && byte != b'"')
     };
+    let quoted = |text: &str| {
+        let inside = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        inside.is_some_and(opaque)
+    };
     match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         _ if values.next().is_some() => Err(FieldError::new("If-Match", "Only one version can be named.")),
-        _ if text == "*" => Ok(Demand::Nothing),
-        Some("") => Ok(Demand::Impossible),
-        Some(version) if opaque(version) => Ok(Demand::Version(version)),
+        _ if text == "*" => Ok(None),
+        Some("") => Ok(Some(text)),
+        Some(version) if opaque(version) => Ok(Some(version)),
         Some(_) => Err(FieldError::new("If-Match", "Only one version can be named.")),
-        None if text.starts_with("W/\"") => Ok(Demand::Impossible),
-        None if !text.is_empty() && opaque(text) && !text.contains(',') => Ok(Demand::Version(text)),
+        None if text.strip_prefix("W/").is_some_and(quoted) => Ok(Some(text)),
+        None if !text.is_empty() && opaque(text) && !text.contains(',') => Ok(Some(text)),
         None => Err(FieldError::new("If-Match", "This is not a version.")),
     }
-}
-
-/// The answer to a demand that no version can meet.
-pub fn mismatch() -> Problem {
-    Problem::new(
-        StatusCode::PRECONDITION_FAILED,
-        Code::Aborted,
-        "ETAG_MISMATCH",
-        "It was changed in the meantime.",
-    )
 }
 
 /// Whether `If-None-Match` names this version, so that the caller has it already.
@@ -83,18 +66,28 @@ mod tests {
     #[test]
     fn if_match_names_one_version() {
         for (value, meant) in [
-            ("\"v1\"", Demand::Version("v1")),
-            ("v1", Demand::Version("v1")),
-            ("\"a,b\"", Demand::Version("a,b")),
-            ("*", Demand::Nothing),
-            ("W/\"v1\"", Demand::Impossible),
-            ("\"\"", Demand::Impossible),
+            ("\"v1\"", Some("v1")),
+            ("v1", Some("v1")),
+            ("\"a,b\"", Some("a,b")),
+            ("*", None),
+            ("W/\"v1\"", Some("W/\"v1\"")),
+            ("W/\"\"", Some("W/\"\"")),
+            ("\"\"", Some("\"\"")),
         ] {
-            assert_eq!(demand(&headers(header::IF_MATCH, value)), Ok(meant), "{value}");
+            assert_eq!(demanded(&headers(header::IF_MATCH, value)), Ok(meant), "{value}");
         }
-        assert_eq!(demand(&HeaderMap::new()), Ok(Demand::Nothing));
-        for bad in ["", "\"a\", \"b\"", "a, b", "\"a", "a\"", "a b"] {
-            assert!(demand(&headers(header::IF_MATCH, bad)).is_err(), "{bad}");
+        assert_eq!(demanded(&HeaderMap::new()), Ok(None));
+        for bad in [
+            "",
+            "\"a\", \"b\"",
+            "W/\"a\", \"b\"",
+            "W/\"a",
+            "a, b",
+            "\"a",
+            "a\"",
+            "a b",
+        ] {
+            assert!(demanded(&headers(header::IF_MATCH, bad)).is_err(), "{bad}");
         }
     }
 

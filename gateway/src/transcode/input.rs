@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, value::MapDeserializer};
 use serde_json::{Map, Value};
 use service_runtime::grpc::refusal::FieldError;
 
-use super::{conditional, conditional::Demand, json, path, query, shape};
+use super::{conditional, json, path, query, shape};
 use crate::problem::Problem;
 
 /// The field that `Idempotency-Key` fills.
@@ -30,7 +30,7 @@ pub struct Input {
 /// Reads what a request says.
 ///
 /// # Errors
-/// 400 naming every field that is wrong, or 412 for a version that none can be.
+/// 400 naming every field that is wrong.
 pub fn read(route: &'static Route, parts: &Parts, body: &[u8]) -> Result<Input, Problem> {
     let mut reader = Reader {
         route,
@@ -45,7 +45,7 @@ pub fn read(route: &'static Route, parts: &Parts, body: &[u8]) -> Result<Input, 
         Body::Field(name) => reader.changes(name, json::object(body)?),
     }
     reader.idempotency_key(parts);
-    reader.version(parts)?;
+    reader.version(parts);
     match reader.errors.is_empty() {
         true => Ok(reader.input),
         false => Err(Problem::fields(reader.errors)),
@@ -202,20 +202,18 @@ impl Reader {
         }
     }
 
-    fn version(&mut self, parts: &Parts) -> Result<(), Problem> {
+    fn version(&mut self, parts: &Parts) {
         if !has_field(self.route, ETAG) {
-            return Ok(());
+            return;
         }
-        match conditional::demand(&parts.headers) {
-            Ok(Demand::Nothing) => {}
-            Ok(Demand::Impossible) => return Err(conditional::mismatch()),
-            Ok(Demand::Version(_)) if self.input.etag_sent => {
+        match conditional::demanded(&parts.headers) {
+            Ok(None) => {}
+            Ok(Some(_)) if self.input.etag_sent => {
                 self.wrong(ETAG, "The version is named twice, here and by If-Match.");
             }
-            Ok(Demand::Version(version)) => self.set(ETAG, version.into()),
+            Ok(Some(version)) => self.set(ETAG, version.into()),
             Err(error) => self.errors.push(error),
         }
-        Ok(())
     }
 }
 

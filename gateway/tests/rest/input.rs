@@ -8,6 +8,8 @@ use proto::{
     },
 };
 use serde_json::{Value, json};
+use service_runtime::grpc::refusal::Refusal;
+use tonic::Code;
 
 use crate::support::Gateway;
 
@@ -239,24 +241,44 @@ async fn if_match_is_the_etag_of_the_request() {
         let request = request.header("content-type", "application/json").body("{}");
         gateway.send(request).await
     };
-    for (value, etag) in [("\"v1\"", "v1"), ("v1", "v1"), ("*", "")] {
-        assert_eq!(send(value).await.0, 200);
+    // What no version can be travels as it came: only the service knows whether something else comes first.
+    for (value, etag) in [
+        ("\"v1\"", "v1"),
+        ("v1", "v1"),
+        ("*", ""),
+        ("W/\"v1\"", "W/\"v1\""),
+        ("\"\"", "\"\""),
+    ] {
+        assert_eq!(send(value).await.0, 200, "{value}");
         assert_eq!(gateway.course.last().message::<UpdateCourseRequest>().etag, etag);
     }
     let before = gateway.course.calls().len();
-    for (value, status, reason) in [
-        ("W/\"v1\"", 412, "ETAG_MISMATCH"),
-        ("\"\"", 412, "ETAG_MISMATCH"),
-        ("\"v1\", \"v2\"", 400, "INVALID_REQUEST"),
-    ] {
-        let (answered, problem) = send(value).await;
-        assert_eq!(
-            (answered, &problem["reason"]),
-            (status, &reason.into()),
-            "{value}"
-        );
-    }
+    let (status, problem) = send("\"v1\", \"v2\"").await;
+    assert_eq!((status, &problem["reason"]), (400, &"INVALID_REQUEST".into()));
     assert_eq!(gateway.course.calls().len(), before);
+}
+
+#[tokio::test]
+async fn a_version_that_none_can_be_is_refused_in_the_order_of_the_service() {
+    let gateway = Gateway::start();
+    for (code, reason, status) in [
+        (Code::Unauthenticated, "TOKEN_REQUIRED", 401),
+        (Code::NotFound, "COURSE_NOT_FOUND", 404),
+        (Code::PermissionDenied, "INSTRUCTOR_REQUIRED", 403),
+        (Code::Aborted, "ETAG_MISMATCH", 412),
+    ] {
+        let refusal = Refusal::new(code, reason, "A sentence.");
+        gateway.course.refuse("UpdateCourse", refusal);
+        for value in ["W/\"v1\"", "\"\""] {
+            let request = gateway.request("PATCH", "/api/v1/courses/a");
+            let (answered, problem) = gateway.send(request.header("if-match", value)).await;
+            assert_eq!(
+                (answered, &problem["reason"]),
+                (status, &reason.into()),
+                "{value}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

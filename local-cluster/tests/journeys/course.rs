@@ -297,6 +297,14 @@ async fn a_version_guards_a_course(world: &World) {
         "ETAG_MISMATCH",
         "The course has been changed since; read it again.",
     );
+    for never in ["W/\"r1\"", "\"\""] {
+        let patch = |caller: &Caller, path: &str, body| caller.patch(path, body).header("if-match", never);
+        let body = || json!({"subtitle": "slow"});
+        patch(&anonymous, &path, body()).await.is(401);
+        patch(&staff, "/api/v1/courses/nowhere", body()).await.is(404);
+        patch(&staff, &path, json!({"title": ""})).await.is(400);
+        patch(&staff, &path, body()).await.is(412);
+    }
     anonymous.get(&path).if_none_match(&old).await.is(200);
     let cleared = staff.patch(&path, json!({"subtitle": null})).await.is(200).json();
     assert_eq!(cleared["subtitle"], Value::Null);

@@ -102,6 +102,9 @@ async fn a_version_guards_a_change_and_spares_a_read(world: &World) {
     assert_eq!(late.json()["code"], "ABORTED");
     for never in ["\"nonsense\"", "W/\"r1\"", "\"\""] {
         patch("Eve").header("if-match", never).await.is(412);
+        // Who may not change it learns that first.
+        let stranger = world.anonymous().patch(ME, json!({"first_name": "Eve"}));
+        stranger.header("if-match", never).await.is(401);
     }
     assert_eq!(ada.get(ME).await.json()["first_name"], "Ada");
     patch("Augusta").header("if-match", "*").await.is(200);
