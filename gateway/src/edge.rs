@@ -7,7 +7,7 @@ mod exchange;
 mod gate;
 mod security_headers;
 
-use std::{borrow::Cow, convert::Infallible, panic::AssertUnwindSafe, time::Instant};
+use std::{any::Any, borrow::Cow, convert::Infallible, panic::AssertUnwindSafe, time::Instant};
 
 use axum::{
     BoxError, Router,
@@ -17,13 +17,14 @@ use axum::{
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http_body::Body as _;
 use service_runtime::{
     entropy::Entropy,
     grpc::context::{REQUEST_ID, new_request_id, sane_request_id},
     settings::Environment,
 };
-use tower::{Layer, Service};
-use tower_http::cors::Cors;
+use tower::{Layer, Service, service_fn};
+use tower_http::cors::CorsLayer;
 
 pub use self::exchange::{Exchange, address_value};
 use crate::{
@@ -39,7 +40,7 @@ pub struct Matched(pub Cow<'static, str>);
 #[derive(Debug, Clone)]
 pub struct Edge {
     router: Router,
-    cors: Cors<Router>,
+    cors: CorsLayer,
     hosts: AllowedHosts,
     entropy: Entropy,
     production: bool,
@@ -49,8 +50,8 @@ impl Edge {
     /// The edge in front of a router.
     pub fn new(config: &Config, router: Router) -> Self {
         Self {
-            cors: cors::layer(&config.origins).layer(router.clone()),
             router,
+            cors: cors::layer(&config.origins),
             hosts: config.allowed_hosts.clone(),
             entropy: Entropy::default(),
             production: config.environment == Environment::Production,
@@ -70,16 +71,14 @@ impl Edge {
             client_address,
         });
 
-        let answering = AssertUnwindSafe(self.route(request)).catch_unwind().await;
-        let mut response = answering.unwrap_or_else(|_panic| {
-            tracing::error!(request_id = id_text(&request_id), "a request panicked");
-            Problem::internal().into_response()
-        });
-
+        let mut response = self.with_cors(request).await;
         let problem = response.extensions_mut().remove::<Problem>();
         let reason = problem.as_ref().map(|problem| problem.reason.clone());
         if let Some(problem) = problem {
             response = written(problem, response, id_text(&request_id));
+            if method == Method::HEAD {
+                response = without_body(response);
+            }
         }
         let matched = response.extensions_mut().remove::<Matched>();
         tracing::info!(
@@ -97,24 +96,43 @@ impl Edge {
         response
     }
 
-    async fn route<B>(&self, request: Request<B>) -> Response
+    /// Around everything that refuses: a page that may call must be able to read why not.
+    async fn with_cors<B>(&self, request: Request<B>) -> Response
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        if let Err(problem) = gate::check(&request, &self.hosts) {
-            return problem.into_response();
-        }
         // Only a request from a page of another origin has business with CORS, and only one that asks for a
         // method is its preflight; any other OPTIONS is a method like others.
         let headers = request.headers();
         let is_preflight = headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         let is_cross_origin =
             headers.contains_key(header::ORIGIN) && (is_preflight || request.method() != Method::OPTIONS);
-        let answered: Result<Response, Infallible> = match is_cross_origin {
-            true => self.cors.clone().call(request.map(Body::new)).await,
-            false => self.router.clone().call(request).await,
-        };
+        if !is_cross_origin {
+            return self.checked(request).await;
+        }
+        let inside = service_fn(async |request| Ok::<_, Infallible>(self.checked(request).await));
+        let answered = self.cors.layer(inside).call(request).await;
         answered.unwrap_or_else(|never| match never {})
+    }
+
+    /// Past the gate, and whatever happens there.
+    async fn checked<B>(&self, request: Request<B>) -> Response
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        if let Err(problem) = gate::check(&request, &self.hosts) {
+            return problem.into_response();
+        }
+        let exchange = request.extensions().get::<Exchange>().cloned();
+        let answering = AssertUnwindSafe(self.router.clone().call(request)).catch_unwind();
+        match answering.await {
+            Ok(answered) => answered.unwrap_or_else(|never| match never {}),
+            Err(panic) => {
+                let request_id = Exchange::id_of(exchange.as_ref());
+                tracing::error!(request_id, panic = panic_text(&*panic), "a request panicked");
+                Problem::internal().into_response()
+            }
+        }
     }
 
     fn request_id(&self, headers: &HeaderMap) -> HeaderValue {
@@ -136,33 +154,64 @@ fn written(problem: Problem, response: Response, request_id: &str) -> Response {
     Response::from_parts(parts, body)
 }
 
+/// The answer to HEAD: the headers of what GET would bring. HTTP/1 drops the body by itself, HTTP/2 does not.
+fn without_body(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        parts.headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(parts, Body::empty())
+}
+
+/// What a panic said.
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no text")
+}
+
 fn id_text(request_id: &HeaderValue) -> &str {
     request_id.to_str().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io,
+        sync::{Arc, LazyLock, Mutex},
+    };
+
     use axum::routing::get;
     use http_body_util::BodyExt;
     use service_runtime::settings::Values;
+    use tracing_subscriber::fmt::MakeWriter;
 
     use super::*;
 
     async fn panic() -> Response {
-        panic!("on purpose")
+        panic!("on purpose, {}", "with care")
+    }
+
+    fn edge() -> Edge {
+        let config = Config::from_values(&Values::default()).unwrap();
+        Edge::new(&config, Router::new().route("/panic", get(panic)))
+    }
+
+    async fn ask(edge: &Edge) -> Response {
+        LazyLock::force(&LOG);
+        let request = Request::get("/panic")
+            .header(header::HOST, "localhost")
+            .header(header::ORIGIN, "http://localhost:3000")
+            .header(REQUEST_ID, "my-id");
+        let address = HeaderValue::from_static("127.0.0.1");
+        edge.answer(request.body(Body::empty()).unwrap(), address).await
     }
 
     #[tokio::test]
     async fn a_panic_is_told_as_nothing_but_the_request_id() {
-        let config = Config::from_values(&Values::default()).unwrap();
-        let edge = Edge::new(&config, Router::new().route("/panic", get(panic)));
-        let request = || {
-            let request = Request::get("/panic").header(header::HOST, "localhost");
-            request.header(REQUEST_ID, "my-id").body(Body::empty()).unwrap()
-        };
+        let edge = edge();
         for _ in 0..2 {
-            let address = HeaderValue::from_static("127.0.0.1");
-            let response = edge.answer(request(), address).await;
+            let response = ask(&edge).await;
             assert_eq!(response.status(), 500);
             assert_eq!(response.headers()["x-request-id"], "my-id");
             assert_eq!(response.headers()["x-content-type-options"], "nosniff");
@@ -170,5 +219,56 @@ mod tests {
             let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
             assert_eq!(problem["detail"], "Something went wrong. Request id: my-id");
         }
+    }
+
+    #[tokio::test]
+    async fn the_answer_to_a_panic_can_be_read_by_a_page_that_may_call() {
+        let response = ask(&edge()).await;
+        let allowed = &response.headers()["access-control-allow-origin"];
+        assert_eq!(allowed, "http://localhost:3000");
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+    }
+
+    /// The lines that were logged.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Lines {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    /// What every test here logged. One log for all: what a test alone sets up, the others switch on and off.
+    static LOG: LazyLock<Lines> = LazyLock::new(|| {
+        let lines = Lines::default();
+        let log = tracing_subscriber::fmt()
+            .with_writer(lines.clone())
+            .with_ansi(false);
+        log.init();
+        lines
+    });
+
+    #[tokio::test]
+    async fn a_panic_is_logged_with_its_text_and_the_request_id() {
+        ask(&edge()).await;
+        let log = String::from_utf8(LOG.0.lock().unwrap().clone()).unwrap();
+        let panicked = log.lines().find(|line| line.contains("a request panicked"));
+        let panicked = panicked.unwrap_or_else(|| panic!("{log}"));
+        assert!(panicked.contains("request_id=\"my-id\""), "{panicked}");
+        assert!(panicked.contains("on purpose, with care"), "{panicked}");
     }
 }

@@ -13,6 +13,14 @@ pub struct Exchange {
     pub client_address: HeaderValue,
 }
 
+impl Exchange {
+    /// The request's id, for a log line; `unknown` for what did not come through the edge.
+    pub fn id_of(exchange: Option<&Self>) -> &str {
+        let id = exchange.and_then(|exchange| exchange.request_id.to_str().ok());
+        id.unwrap_or("unknown")
+    }
+}
+
 /// An address as header value.
 pub fn address_value(address: IpAddr) -> HeaderValue {
     // An IPv4 client of a dual-stack listener is the same client.

@@ -75,6 +75,32 @@ async fn a_problem_can_be_read_by_a_listed_origin() {
 }
 
 #[tokio::test]
+async fn a_refusal_before_routing_can_be_read_by_a_listed_origin() {
+    let gateway = Gateway::start();
+    let long = format!("/api/v1/courses/{}", "x".repeat(9_000));
+    for (path, header, status) in [
+        (&*long, ("x-padding", "x".repeat(10)), 414),
+        ("/api/v1/courses", ("x-padding", "x".repeat(17_000)), 431),
+        ("/api/v1/courses", ("host", "evil.test".to_owned()), 400),
+        ("/api/v1/courses/%", ("x-padding", "x".repeat(10)), 400),
+    ] {
+        for (origin, allowed) in [
+            ("http://localhost:3000", Some("http://localhost:3000")),
+            ("http://evil.test", None),
+        ] {
+            let request = gateway.request("GET", path).header(header.0, &header.1);
+            let response = request.header("origin", origin).send().await.unwrap();
+            assert_eq!(response.status().as_u16(), status);
+            assert_eq!(
+                text(response.headers(), "access-control-allow-origin"),
+                allowed,
+                "{status}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn no_other_origin_is_allowed() {
     let gateway = Gateway::start();
     for origin in [
