@@ -92,7 +92,7 @@ where
 
 /// What went wrong behind the gateway, for the operator; the caller learns less.
 fn log_failure(route: &Route, exchange: Option<&Exchange>, status: &Status) {
-    let request_id = exchange.and_then(|exchange| exchange.request_id.to_str().ok());
+    let request_id = Exchange::id_of(exchange);
     let (rpc, code, message) = (route.rpc, status.code(), status.message());
     match code {
         Code::Internal | Code::Unknown | Code::DataLoss | Code::Unimplemented => {

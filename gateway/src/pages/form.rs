@@ -61,7 +61,7 @@ fn show(form: &'static Form, request: &Request) -> Response {
         true => StatusCode::BAD_REQUEST,
         false => StatusCode::OK,
     };
-    form_page(form, status, token, None)
+    form_page(request.extensions().get(), form, status, token, None)
 }
 
 async fn act(form: &'static Form, api: Router, request: Request) -> Response {
@@ -90,11 +90,11 @@ async fn act(form: &'static Form, api: Router, request: Request) -> Response {
     let exchange = parts.extensions.get::<Exchange>();
     let mut answer = call(form, api, &parts.headers, exchange, fields).await;
     match answer.extensions_mut().remove::<Problem>() {
-        None => page(StatusCode::OK, &DonePage { form }),
+        None => page(exchange, StatusCode::OK, &DonePage { form }),
         Some(mut problem) => {
-            let id = exchange.and_then(|exchange| exchange.request_id.to_str().ok());
-            problem.detail = problem.sentence(id.unwrap_or_default()).into_owned().into();
-            let mut response = form_page(form, problem.status, token, Some(&problem));
+            let sentence = problem.sentence(Exchange::id_of(exchange)).into_owned();
+            problem.detail = sentence.into();
+            let mut response = form_page(exchange, form, problem.status, token, Some(&problem));
             response.headers_mut().extend(problem.headers);
             response
         }
@@ -123,7 +123,13 @@ async fn call(
     api.oneshot(request).await.unwrap_or_else(|never| match never {})
 }
 
-fn form_page(form: &Form, status: StatusCode, token: &str, problem: Option<&Problem>) -> Response {
+fn form_page(
+    exchange: Option<&Exchange>,
+    form: &Form,
+    status: StatusCode,
+    token: &str,
+    problem: Option<&Problem>,
+) -> Response {
     let errors = problem.map_or(&[][..], |problem| &problem.errors);
     let fields = form.inputs.iter().map(|input| Field {
         input,
@@ -139,7 +145,7 @@ fn form_page(form: &Form, status: StatusCode, token: &str, problem: Option<&Prob
         refusal: problem.map(|problem| &*problem.detail),
         fields: fields.collect(),
     };
-    page(status, &template)
+    page(exchange, status, &template)
 }
 
 fn value<'a>(pairs: &'a [Pair<'_>], name: &str) -> &'a str {

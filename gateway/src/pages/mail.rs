@@ -10,6 +10,7 @@ use std::{
 use askama::Template;
 use axum::{
     Router,
+    extract::Request,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -18,7 +19,7 @@ use mail_parser::{Address, Message, MessageParser};
 use tokio::fs;
 
 use super::{at, response::page};
-use crate::problem::Problem;
+use crate::{edge::Exchange, problem::Problem};
 
 /// The most mails that are listed.
 const MOST_LISTED: usize = 100;
@@ -37,8 +38,8 @@ pub fn router(folder: &Path, base_url: &str) -> Router {
         base_url: base_url.to_owned(),
     });
     let same = Arc::clone(&mailbox);
-    let list = async move || list(&mailbox).await;
-    let show = async move |uri: Uri| show(&same, &uri).await;
+    let list = async move |request: Request| list(&mailbox, request.extensions().get()).await;
+    let show = async move |request: Request| show(&same, request.uri(), request.extensions().get()).await;
     Router::new()
         .merge(at("/dev/mail", get(list)))
         .merge(at("/dev/mail/{name}", get(show)))
@@ -71,12 +72,13 @@ struct Piece {
     is_link: bool,
 }
 
-async fn list(mailbox: &Mailbox) -> Response {
+async fn list(mailbox: &Mailbox, exchange: Option<&Exchange>) -> Response {
     let names = match mailbox.names().await {
         Ok(names) => names,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => {
-            tracing::error!(%error, "the kept mail cannot be listed");
+            let request_id = Exchange::id_of(exchange);
+            tracing::error!(request_id, %error, "the kept mail cannot be listed");
             return Problem::internal().into_response();
         }
     };
@@ -84,14 +86,14 @@ async fn list(mailbox: &Mailbox) -> Response {
     for name in names {
         mails.extend(mailbox.read(&name).await);
     }
-    page(StatusCode::OK, &ListPage { mails })
+    page(exchange, StatusCode::OK, &ListPage { mails })
 }
 
-async fn show(mailbox: &Mailbox, uri: &Uri) -> Response {
+async fn show(mailbox: &Mailbox, uri: &Uri, exchange: Option<&Exchange>) -> Response {
     // The name as it stands in the address: one that needed encoding is none of ours.
     let name = uri.path().rsplit('/').next().unwrap_or_default();
     match mailbox.read(name).await {
-        Some(mail) => page(StatusCode::OK, &MailPage { mail }),
+        Some(mail) => page(exchange, StatusCode::OK, &MailPage { mail }),
         None => Problem::not_found().into_response(),
     }
 }

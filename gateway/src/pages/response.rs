@@ -7,7 +7,7 @@ use axum::{
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::problem::Problem;
+use crate::{edge::Exchange, problem::Problem};
 
 /// A page without scripts: forms may go nowhere but back to us, nothing may be loaded from elsewhere.
 const PAGE_POLICY: &str =
@@ -18,7 +18,7 @@ pub const SCRIPTED_POLICY: &str = "default-src 'none'; style-src 'self'; script-
      form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 /// A page made for one person: kept nowhere.
-pub fn page(status: StatusCode, template: &impl Template) -> Response {
+pub fn page(exchange: Option<&Exchange>, status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
         Ok(html) => {
             let mut response = html_response(html.into(), PAGE_POLICY);
@@ -28,7 +28,8 @@ pub fn page(status: StatusCode, template: &impl Template) -> Response {
             response
         }
         Err(error) => {
-            tracing::error!(%error, "a page cannot be rendered");
+            let request_id = Exchange::id_of(exchange);
+            tracing::error!(request_id, %error, "a page cannot be rendered");
             Problem::internal().into_response()
         }
     }

@@ -9,7 +9,7 @@ use proto::rest::Texts;
 use serde::Serialize;
 
 use super::{Endpoint, conditional, path};
-use crate::problem::Problem;
+use crate::{edge::Exchange, problem::Problem};
 
 /// Writes the answer of a route.
 ///
@@ -26,7 +26,7 @@ pub fn write<T: Serialize + Texts>(
         Some(etag) if reads && conditional::is_known(&parts.headers, etag) => {
             StatusCode::NOT_MODIFIED.into_response()
         }
-        _ => whole(endpoint, message)?,
+        _ => whole(endpoint, parts, message)?,
     };
     let headers = response.headers_mut();
     if let Some(etag) = etag.and_then(conditional::quoted) {
@@ -45,10 +45,11 @@ pub fn write<T: Serialize + Texts>(
     Ok(response)
 }
 
-fn whole<T: Serialize>(endpoint: &Endpoint, message: &T) -> Result<Response, Problem> {
+fn whole<T: Serialize>(endpoint: &Endpoint, parts: &Parts, message: &T) -> Result<Response, Problem> {
     let mut json = Vec::with_capacity(1024);
     serde_json::to_writer(&mut json, message).map_err(|error| {
-        tracing::error!(rpc = endpoint.route.rpc, %error, "an answer has no JSON");
+        let request_id = Exchange::id_of(parts.extensions.get());
+        tracing::error!(request_id, rpc = endpoint.route.rpc, %error, "an answer has no JSON");
         Problem::internal()
     })?;
     let mut response = match &*json {

@@ -109,6 +109,31 @@ async fn each_request_leaves_one_line_that_holds_nothing_private() {
     assert!(!log.contains("private"), "{log}");
 }
 
+#[tokio::test]
+async fn a_failure_is_logged_with_the_id_of_its_request() {
+    // A file where the folder of kept mail should be.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mail"), "no folder").unwrap();
+    let listen = [("GATEWAY_LISTEN", "127.0.0.1:0"), ("ADMIN_LISTEN", "127.0.0.1:0")];
+    let mut command = gateway(&["serve"]);
+    let mut child = command
+        .envs(listen)
+        .env("DATA_DIR", folder.path())
+        .spawn()
+        .unwrap();
+    let serving = lines(&mut child, 2)[0].rsplit(' ').next().unwrap().to_owned();
+    let request = reqwest::Client::new().get(format!("{serving}/dev/mail"));
+    let response = request.header("x-request-id", "my-id").send().await.unwrap();
+    assert_eq!(response.status().as_u16(), 500);
+    child.kill().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    let failures: Vec<_> = log.lines().filter(|line| line.contains("ERROR")).collect();
+    assert_eq!(failures.len(), 1, "{log}");
+    assert!(failures[0].contains("the kept mail cannot be listed"), "{log}");
+    assert!(failures[0].contains("request_id=\"my-id\""), "{log}");
+}
+
 #[test]
 fn settings_that_cannot_be_used_are_all_named() {
     let output = gateway(&["serve"])
