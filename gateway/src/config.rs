@@ -8,6 +8,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use http::{HeaderValue, Uri};
 use service_runtime::{
     duration,
+    grpc::channel::{Address, BadAddress},
     secret::Secret,
     settings::{self, Environment, Faults, Reader, Setting, Values, from_str, switch, text},
 };
@@ -76,9 +77,9 @@ pub struct Config {
     /// Where operators ask.
     pub admin_listen: SocketAddr,
     /// Where auth-service is.
-    pub auth_url: String,
+    pub auth_url: Address,
     /// Where course-service is.
-    pub course_url: String,
+    pub course_url: Address,
     /// The address under which people reach the gateway, without a slash at its end.
     pub base_url: String,
     /// The host names that are answered.
@@ -110,8 +111,8 @@ impl Config {
         let logging = reader.read("ENABLE_LOGGING", switch);
         let listen = reader.read("GATEWAY_LISTEN", from_str);
         let admin_listen = reader.read("ADMIN_LISTEN", from_str);
-        let auth_url = reader.read("AUTH_URL", url);
-        let course_url = reader.read("COURSE_URL", url);
+        let auth_url = reader.read("AUTH_URL", address);
+        let course_url = reader.read("COURSE_URL", address);
         let base_url = reader.read("BASE_URL", url);
         let allowed_hosts = hosts::read(reader, environment);
         let origins = origins::read(reader);
@@ -137,6 +138,11 @@ impl Config {
             shutdown_grace: shutdown_grace?,
         })
     }
+}
+
+/// Reads where a service is.
+fn address(text: &str) -> Result<Address, String> {
+    text.parse().map_err(|bad: BadAddress| bad.to_string())
 }
 
 /// Reads `http://host:port` or `https://…`, and drops a slash at the end.
@@ -203,7 +209,10 @@ mod tests {
     fn what_cannot_be_used_is_named() {
         for (name, value) in [
             ("AUTH_URL", "127.0.0.1:50051"),
+            ("AUTH_URL", "https://127.0.0.1:50051"),
             ("COURSE_URL", "ftp://127.0.0.1"),
+            ("COURSE_URL", "http://127.0.0.1:50052/v1"),
+            ("COURSE_URL", "http://127.0.0.1:0"),
             ("GATEWAY_LISTEN", "8080"),
             ("SERVICE_TOKEN", "short"),
             ("CORS_ALLOWED_ORIGINS", "localhost"),

@@ -70,7 +70,7 @@ fn run(config: &Config, listener: TcpListener, stop: &Tasks) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let edge = Arc::new(Edge::new(config, router(config)?));
+        let edge = Arc::new(Edge::new(config, router(config)));
         let connection = |client: SocketAddr| {
             let (edge, address) = (Arc::clone(&edge), address_value(client.ip()));
             service_fn(move |request: Request<Incoming>| {
@@ -84,16 +84,15 @@ fn run(config: &Config, listener: TcpListener, stop: &Tasks) -> io::Result<()> {
 }
 
 /// Everything the gateway serves. Its channels belong to the runtime it is made on.
-fn router(config: &Config) -> io::Result<Router> {
+fn router(config: &Config) -> Router {
     let upstreams = Upstreams {
-        auth: Channel::to(&config.auth_url).map_err(io::Error::other)?,
-        course: Channel::to(&config.course_url).map_err(io::Error::other)?,
+        auth: Channel::at(&config.auth_url),
+        course: Channel::at(&config.course_url),
         service_token: config.service_token.as_ref().map(|token| token.expose().clone()),
     };
     let api = transcode::router(&upstreams);
     let pages = pages::router(config, &api);
-    Ok(api
-        .merge(pages)
+    api.merge(pages)
         .fallback(async || Problem::not_found())
-        .method_not_allowed_fallback(async || Problem::wrong_method()))
+        .method_not_allowed_fallback(async || Problem::wrong_method())
 }

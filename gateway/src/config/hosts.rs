@@ -42,12 +42,31 @@ fn name(host: &str) -> Option<String> {
     (!name.is_empty() && name.bytes().all(sound) && port_is_sound).then_some(name)
 }
 
+/// A pattern, in lower case. One that no host can match is a mistake, not a rule.
+fn pattern(text: &str) -> Result<String, String> {
+    let pattern = text.to_ascii_lowercase();
+    let bare = pattern.strip_prefix('.').unwrap_or(&pattern);
+    let is_address = bare.starts_with('[') && bare.ends_with(']');
+    let matches_itself = name(bare).as_deref() == Some(bare) && !bare.split('.').any(str::is_empty);
+    if pattern == "*" || (matches_itself && is_address == bare.contains(['[', ']', ':'])) {
+        return Ok(pattern);
+    }
+    Err(format!(
+        "{text:?} is no host name such as edu.example.com, .example.com for its subdomains too, or [::1]: \
+         no scheme, no port, no dot at the end"
+    ))
+}
+
 pub(super) fn read(reader: &mut Reader<'_>, environment: Environment) -> Option<AllowedHosts> {
-    let given = reader.read_optional("ALLOWED_HOSTS", list)?;
+    let given = reader.read_optional("ALLOWED_HOSTS", |text| {
+        let patterns = list(text)?;
+        patterns
+            .iter()
+            .map(|one| pattern(one))
+            .collect::<Result<Vec<_>, _>>()
+    })?;
     match given {
-        Some(hosts) if !hosts.is_empty() => Some(AllowedHosts(
-            hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
-        )),
+        Some(patterns) if !patterns.is_empty() => Some(AllowedHosts(patterns)),
         _ if environment == Environment::Production => {
             reader.fault("ALLOWED_HOSTS", "must be set in production");
             None
@@ -100,6 +119,40 @@ mod tests {
         assert!(hosts.allow("example.com"));
         assert!(hosts.allow("a.b.example.com"));
         assert!(!hosts.allow("notexample.com"));
+    }
+
+    #[test]
+    fn a_pattern_that_nothing_can_match_is_told() {
+        for good in [
+            "*",
+            "edu.example.com",
+            ".Example.com",
+            "127.0.0.1",
+            "[::1]",
+            "edu_1",
+        ] {
+            assert_eq!(pattern(good), Ok(good.to_ascii_lowercase()));
+        }
+        for bad in [
+            "edu.example.com:8080",
+            "https://edu.example.com",
+            "edu.example.com/",
+            "edu.example.com.",
+            "*.example.com",
+            "..example.com",
+            "edu..example.com",
+            ".",
+            "::1",
+            "2001:db8::1",
+            "[::1]:80",
+            "[::1",
+            "user@edu.example.com",
+            "b\u{fc}cher.example",
+            "edu example",
+        ] {
+            let told = pattern(bad).unwrap_err();
+            assert!(told.starts_with(&format!("{bad:?} is no host name")), "{told}");
+        }
     }
 
     #[test]

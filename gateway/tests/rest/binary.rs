@@ -135,6 +135,22 @@ async fn a_failure_is_logged_with_the_id_of_its_request() {
 }
 
 #[test]
+fn settings_that_can_never_work_are_all_named() {
+    let bad = [
+        ("AUTH_URL", "https://auth:50051"),
+        ("COURSE_URL", "http://courses:50052/v1"),
+        ("ALLOWED_HOSTS", "edu.example.com:8080"),
+        ("CORS_ALLOWED_ORIGINS", "https://EDU.example.com"),
+    ];
+    let output = gateway(&["serve"]).envs(bad).output().unwrap();
+    assert!(!output.status.success());
+    let told = String::from_utf8(output.stderr).unwrap();
+    for (name, _) in bad {
+        assert!(told.contains(&format!("- {name}: ")), "{name}: {told}");
+    }
+}
+
+#[test]
 fn settings_that_cannot_be_used_are_all_named() {
     let output = gateway(&["serve"])
         .env("ENVIRONMENT", "production")

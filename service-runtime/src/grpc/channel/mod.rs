@@ -10,6 +10,7 @@
 //! The `Channel` of tonic keeps sending to addresses that refuse connections, and cannot tell a request that was
 //! never sent from one that was.
 
+mod address;
 mod keeper;
 
 use std::{
@@ -32,17 +33,13 @@ use hyper::{body::Incoming, client::conn::http2::SendRequest};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tonic::{Status, body::Body};
 
+pub use self::address::{Address, BadAddress};
 use super::context::{LONGEST_REQUEST, grpc_timeout};
 
 /// How long a request waits for a connection while there is none.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How many connections a request may find closed before it is given up.
 const MOST_ATTEMPTS: usize = 3;
-
-/// An address that is no `http://host:port`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not an address such as http://auth-service:50051")]
-pub struct BadAddress(String);
 
 /// A channel. Cheap to clone; it lives on the runtime that it was made on, and ends with its last clone.
 #[derive(Debug, Clone)]
@@ -65,21 +62,17 @@ impl Channel {
     /// # Errors
     /// [`BadAddress`].
     pub fn to(url: &str) -> Result<Self, BadAddress> {
-        let bad = || BadAddress(url.to_owned());
-        let uri: Uri = url.parse().map_err(|_| bad())?;
-        let parts = uri.into_parts();
-        let is_bare = parts.path_and_query.is_none_or(|path| path == "/");
-        let authority = parts.authority.filter(|_| is_bare).ok_or_else(bad)?;
-        if parts.scheme != Some(Scheme::HTTP) || authority.as_str().contains('@') {
-            return Err(bad());
-        }
-        let host = authority.host().trim_matches(['[', ']']).to_owned();
-        let port = authority.port_u16().unwrap_or(80);
+        Ok(Self::at(&url.parse()?))
+    }
+
+    /// A channel to an address. It connects in the background.
+    pub fn at(address: &Address) -> Self {
+        let (host, port) = (address.host().to_owned(), address.port());
         let resolve = move || {
             let host = host.clone();
             async move { tokio::net::lookup_host((host, port)).await.map(Iterator::collect) }
         };
-        Ok(Self::resolved_by(authority, resolve))
+        Self::resolved_by(address.authority().clone(), resolve)
     }
 
     fn resolved_by<R>(authority: Authority, resolve: impl Fn() -> R + Send + Sync + 'static) -> Self
