@@ -28,7 +28,11 @@ pub fn describe(
         "responses": responses(route, method, schemas),
     });
     if let Some(body) = body(route, &method.input(), schemas) {
-        operation["requestBody"] = json!({ "content": { "application/json": { "schema": body } } });
+        let holds_something = body["properties"].as_object().is_some_and(|all| !all.is_empty());
+        operation["requestBody"] = json!({
+            "required": holds_something,
+            "content": { "application/json": { "schema": body } },
+        });
     }
     operation
 }
@@ -129,6 +133,13 @@ fn responses(route: &Route, method: &MethodDescriptor, schemas: &mut Schemas<'_>
     responses[route.success.to_string()] = success;
     if route.verb == "GET" && has_etag(method) {
         responses["304"] = json!({ "description": "The caller has the current version." });
+    }
+    // A course is asked for by its slug, and one that it no longer has leads to the one it has.
+    if route.path.contains("{slug}") {
+        let mut moved = problem_response();
+        moved["description"] = "It has another slug now: `canonical_slug`.".into();
+        moved["headers"] = json!({ "Location": header("The same address with that slug.") });
+        responses["308"] = moved;
     }
     responses
 }

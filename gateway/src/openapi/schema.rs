@@ -149,6 +149,7 @@ fn problem() -> Value {
             "code": { "type": "string", "description": "The gRPC status code." },
             "reason": { "type": "string", "description": "The reason, for programs." },
             "request_id": { "type": "string", "description": "Names the request in every log." },
+            "canonical_slug": { "type": "string", "description": "Only with 308: the slug the course has now." },
             "errors": {
                 "type": "array",
                 "description": "Everything that is wrong with fields.",

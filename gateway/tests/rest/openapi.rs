@@ -67,6 +67,84 @@ async fn schemas_say_what_may_be_null() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_read_is_required() {
+    let document = document().await;
+    let operation = |path: &str, verb: &str| document["paths"][path][verb]["requestBody"].clone();
+    assert_eq!(operation("/api/v1/auth/register", "post")["required"], true);
+    assert_eq!(operation("/api/v1/me", "patch")["required"], true);
+    // One that holds nothing may be left out.
+    assert_eq!(operation("/api/v1/auth/logout-all", "post")["required"], false);
+    assert_eq!(operation("/api/v1/courses", "get"), Value::Null);
+}
+
+#[tokio::test]
+async fn what_may_have_moved_says_so() {
+    let document = document().await;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let moved = &operation["responses"]["308"];
+            let what = format!("{method} {path}: {moved}");
+            assert_eq!(!moved.is_null(), path.contains("{slug}"), "{what}");
+            if !moved.is_null() {
+                assert!(moved["headers"]["Location"].is_object(), "{what}");
+                assert!(moved["content"]["application/problem+json"].is_object(), "{what}");
+            }
+        }
+    }
+    let problem = &document["components"]["schemas"]["Problem"];
+    assert_eq!(problem["properties"]["canonical_slug"]["type"], "string");
+    let required = problem["required"].as_array().unwrap();
+    assert!(!required.contains(&"canonical_slug".into()));
+}
+
+#[tokio::test]
+async fn what_a_service_refuses_to_change_is_shown_read_only() {
+    let document = document().await;
+    for (path, expected) in [
+        (
+            "/api/v1/users/{id}",
+            &["date_joined", "etag", "id", "last_login", "username"][..],
+        ),
+        (
+            "/api/v1/me",
+            &[
+                "date_joined",
+                "etag",
+                "has_totp",
+                "id",
+                "is_active",
+                "is_staff",
+                "last_login",
+                "pending_username",
+            ],
+        ),
+        (
+            "/api/v1/courses/{slug}",
+            &[
+                "created_at",
+                "currency",
+                "etag",
+                "id",
+                "instructors",
+                "lecture_count",
+                "student_count",
+                "updated_at",
+            ],
+        ),
+    ] {
+        let body = &document["paths"][path]["patch"]["requestBody"]["content"]["application/json"];
+        let properties = body["schema"]["properties"].as_object().unwrap();
+        let mut read_only: Vec<_> = properties
+            .iter()
+            .filter(|(_, schema)| schema["readOnly"] == true)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        read_only.sort_unstable();
+        assert_eq!(read_only, expected, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn the_page_loads_nothing_from_elsewhere() {
     let gateway = Gateway::start();
     let response = gateway.request("GET", "/").send().await.unwrap();
