@@ -2,7 +2,7 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use service_runtime::{
-    grpc::context::{RequestContext, SERVICE_TOKEN, bearer},
+    grpc::context::{CLIENT_ADDRESS, CLIENT_USER_AGENT, RequestContext, SERVICE_TOKEN, bearer},
     secret::Secret,
 };
 use tonic::{Request, Status};
@@ -15,11 +15,6 @@ use crate::{
     grpc::refusal::status,
     model::client::Client,
 };
-
-/// The metadata in which the gateway tells a client's network address.
-const CLIENT_ADDRESS: &str = "x-client-address";
-/// The metadata in which the gateway tells what a client's device calls itself.
-const CLIENT_USER_AGENT: &str = "x-client-user-agent";
 
 /// Tells callers apart.
 #[derive(Clone)]

@@ -1,16 +1,13 @@
 //! What travels to a service beside the message. It is put together from nothing: no header of the client
 //! passes by itself, so that none can speak for the gateway.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use service_runtime::grpc::context::{REQUEST_ID, SERVICE_TOKEN, TRACEPARENT};
+use http::{HeaderMap, HeaderValue, header};
+use service_runtime::grpc::context::{
+    CLIENT_ADDRESS, CLIENT_USER_AGENT, REQUEST_ID, SERVICE_TOKEN, TRACEPARENT,
+};
 use tonic::metadata::MetadataMap;
 
 use crate::edge::Exchange;
-
-/// The metadata key of the client's network address.
-pub const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("x-client-address");
-/// The metadata key of what the client calls itself.
-pub const CLIENT_USER_AGENT: HeaderName = HeaderName::from_static("x-client-user-agent");
 
 /// The longest user agent that is passed on, in bytes.
 const LONGEST_USER_AGENT: usize = 512;

@@ -18,6 +18,10 @@ pub const REQUEST_ID: &str = "x-request-id";
 pub const TRACEPARENT: &str = "traceparent";
 /// The metadata key under which services show each other who they are.
 pub const SERVICE_TOKEN: &str = "x-service-token";
+/// The metadata key in which the gateway tells a client's network address.
+pub const CLIENT_ADDRESS: &str = "x-client-address";
+/// The metadata key in which the gateway tells what a client's device calls itself.
+pub const CLIENT_USER_AGENT: &str = "x-client-user-agent";
 /// How long a request without a deadline may take.
 pub const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 
