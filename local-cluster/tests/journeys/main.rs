@@ -17,6 +17,7 @@ mod browser;
 mod command;
 mod course;
 mod course_list;
+mod document;
 mod grpc;
 mod hostile;
 mod instructor;
