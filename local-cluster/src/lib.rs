@@ -6,7 +6,7 @@ mod settings;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use auth_service::StartError as AuthStartError;
@@ -138,13 +138,15 @@ impl LocalCluster {
     }
 
     /// Stops taking requests, finishes those that run, and only then stops the services that they need; says
-    /// whether everything ended well within the grace.
+    /// whether everything ended well within the one grace that all of them have.
     pub async fn stop(self) -> bool {
         self.readiness.set(CLUSTER, false);
+        let begun = Instant::now();
         self.front.stop();
         let front = self.front.finished(self.grace).await;
         self.back.stop();
-        self.back.finished(self.grace).await && front
+        let left = self.grace.saturating_sub(begun.elapsed());
+        self.back.finished(left).await && front
     }
 }
 

@@ -7,6 +7,7 @@ use local_cluster::{LocalCluster, StartError};
 use serde_json::json;
 use service_runtime::{clock::Clock, settings::Values};
 use tokio::{net::TcpStream, time::Instant};
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use crate::{
     course::published,
@@ -204,4 +205,28 @@ async fn a_stop_finishes_what_runs() {
     assert_eq!(answer.status, 201, "{answer:?}");
     assert!(answer.body.contains("\"slug\":\"last-minute\""), "{answer:?}");
     assert!(stopping.await.unwrap(), "everything ends well");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_grace_is_for_all_services_together() {
+    let grace = Duration::from_secs(2);
+    let world = World::with(Ground::sqlite(), |values| values.with("SHUTDOWN_GRACE", "2s")).await;
+    // A request whose body never comes holds the gateway, a stream that never ends holds auth-service.
+    let mut running = Raw::connect(world.cluster.gateway).await;
+    running
+        .send(
+            "POST /api/v1/auth/login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+             content-length: 100\r\nexpect: 100-continue\r\n\r\n",
+        )
+        .await;
+    running.head().await;
+    let mut reflection = ServerReflectionClient::new(world.auth());
+    let held = reflection.server_reflection_info(futures::stream::pending());
+    let held = held.await.expect("a stream");
+
+    let begun = Instant::now();
+    assert!(!world.cluster.stop().await, "neither ended by itself");
+    let took = begun.elapsed();
+    assert!(took >= grace && took < grace * 3 / 2, "{took:?}");
+    drop(held);
 }
