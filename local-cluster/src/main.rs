@@ -2,7 +2,7 @@
 
 use std::{error::Error, process::ExitCode};
 
-use local_cluster::{LocalCluster, settings};
+use local_cluster::{LocalCluster, Staff, settings};
 use service_runtime::{
     clock::Clock,
     lifecycle::Signals,
@@ -64,7 +64,11 @@ fn greeting(cluster: &LocalCluster) -> String {
         None => "to the mail server in EMAIL_HOST".to_owned(),
     };
     let staff = match &cluster.new_staff {
-        Some(staff) => format!("{}   password {}   (shown once)", staff.username, staff.password),
+        Some(Staff {
+            username,
+            password: Some(made_up),
+        }) => format!("{username}   password {made_up}   (shown once)"),
+        Some(Staff { username, .. }) => format!("{username}   password as in STAFF_PASSWORD"),
         None => "made at an earlier start".to_owned(),
     };
     format!(

@@ -14,8 +14,9 @@ use service_runtime::{
 pub struct Staff {
     /// Its address.
     pub username: String,
-    /// Its password, in the clear: it is shown once, to the person who started the cluster.
-    pub password: String,
+    /// Its password, in the clear, if it was made up: it is shown once, to the person who started the cluster.
+    /// `None` when that person chose it.
+    pub password: Option<String>,
 }
 
 impl std::fmt::Debug for Staff {
@@ -94,13 +95,13 @@ pub(crate) fn complete(
         values = values.with("SERVICE_TOKEN", URL_SAFE_NO_PAD.encode(entropy.bytes::<32>()?));
     }
     let username = values.get("STAFF_USERNAME").unwrap_or(STAFF_USERNAME).to_owned();
-    let password = match values.get("STAFF_PASSWORD") {
-        Some(password) => password.to_owned(),
-        None => URL_SAFE_NO_PAD.encode(entropy.bytes::<15>()?),
-    };
-    values = values
-        .with("STAFF_USERNAME", &username)
-        .with("STAFF_PASSWORD", &password);
+    values = values.with("STAFF_USERNAME", &username);
+    let mut password = None;
+    if values.get("STAFF_PASSWORD").is_none() {
+        let made_up = URL_SAFE_NO_PAD.encode(entropy.bytes::<15>()?);
+        values = values.with("STAFF_PASSWORD", &made_up);
+        password = Some(made_up);
+    }
     Ok((values, Staff { username, password }))
 }
 

@@ -18,7 +18,14 @@ struct Running {
 impl Running {
     /// Starts it and reads its greeting.
     fn start(folder: &Path) -> Self {
-        let mut child = command(folder).spawn().expect("the command starts");
+        Self::start_with(folder, &[])
+    }
+
+    /// The same with more in its environment.
+    fn start_with(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut command = command(folder);
+        command.envs(environment.iter().copied());
+        let mut child = command.spawn().expect("the command starts");
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
         while !greeting.contains("Ctrl-C stops it") {
@@ -40,7 +47,12 @@ impl Running {
     }
 
     /// Tells it to stop, as an operator does; its last words.
-    fn stop(mut self) -> String {
+    fn stop(self) -> String {
+        self.stop_and_read_log().0
+    }
+
+    /// The same, and what it logged.
+    fn stop_and_read_log(mut self) -> (String, String) {
         let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -53,7 +65,10 @@ impl Running {
         self.output.read_to_string(&mut words).unwrap();
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}: {words}");
-        words
+        let mut log = String::new();
+        let mut errors = self.child.stderr.take().unwrap();
+        errors.read_to_string(&mut log).unwrap();
+        (words, log)
     }
 }
 
@@ -115,6 +130,20 @@ async fn it_greets_a_newcomer_and_stops_when_told() {
     let anonymous = Caller::anonymous(reqwest::Client::new(), url);
     anonymous.login(&username, &password).await;
     again.stop();
+}
+
+#[tokio::test]
+async fn a_password_that_its_operator_chose_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let chosen = ("STAFF_PASSWORD", "zebra kettle umbrella");
+    let running = Running::start_with(folder.path(), &[chosen]);
+    let greeting = running.greeting.clone();
+    assert!(!greeting.contains(chosen.1), "{greeting}");
+    assert!(greeting.contains("password as in STAFF_PASSWORD"), "{greeting}");
+    let url = running.said("REST").strip_suffix("/api/v1").unwrap().to_owned();
+    let anonymous = Caller::anonymous(reqwest::Client::new(), url);
+    anonymous.login(running.said("staff"), chosen.1).await;
+    running.stop();
 }
 
 #[test]
