@@ -2,7 +2,7 @@
 
 use std::{error::Error, process::ExitCode};
 
-use local_cluster::{LocalCluster, Staff, settings};
+use local_cluster::{LocalCluster, Staff, reachable, settings};
 use service_runtime::{
     clock::Clock,
     lifecycle::Signals,
@@ -52,13 +52,8 @@ async fn run(values: Values) -> Result<(), Box<dyn Error>> {
 
 /// What a newcomer needs to know.
 fn greeting(cluster: &LocalCluster) -> String {
-    let LocalCluster {
-        gateway,
-        auth,
-        course,
-        admin,
-        ..
-    } = cluster;
+    let [gateway, auth, course, admin] =
+        [cluster.gateway, cluster.auth, cluster.course, cluster.admin].map(reachable);
     let mail = match &cluster.mail_folder {
         Some(folder) => format!("http://{gateway}/dev/mail   (kept in {})", folder.display()),
         None => "to the mail server in EMAIL_HOST".to_owned(),

@@ -1,7 +1,7 @@
 //! The settings of three services as those of one process: what they share is given once, what they need of
 //! each other is filled in, and what a newcomer has not set is made up.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use service_runtime::{
@@ -85,12 +85,7 @@ pub(crate) fn complete(
     course: SocketAddr,
     entropy: &Entropy,
 ) -> Result<(Values, Staff), NoEntropy> {
-    values = values
-        .with("AUTH_URL", format!("http://{auth}"))
-        .with("COURSE_URL", format!("http://{course}"));
-    if values.get("BASE_URL").is_none() {
-        values = values.with("BASE_URL", format!("http://{gateway}"));
-    }
+    values = bound(values, gateway, auth, course);
     if values.get("SERVICE_TOKEN").is_none() {
         values = values.with("SERVICE_TOKEN", URL_SAFE_NO_PAD.encode(entropy.bytes::<32>()?));
     }
@@ -103,6 +98,27 @@ pub(crate) fn complete(
         password = Some(made_up);
     }
     Ok((values, Staff { username, password }))
+}
+
+/// Tells the services where they and the gateway have been bound.
+pub(crate) fn bound(values: Values, gateway: SocketAddr, auth: SocketAddr, course: SocketAddr) -> Values {
+    let url = |address| format!("http://{}", reachable(address));
+    let values = values.with("AUTH_URL", url(auth)).with("COURSE_URL", url(course));
+    match values.get("BASE_URL") {
+        Some(_) => values,
+        None => values.with("BASE_URL", url(gateway)),
+    }
+}
+
+/// Where something on this machine that is bound to this address can be called: nothing can be called at the
+/// address that stands for all of them.
+pub fn reachable(bound: SocketAddr) -> SocketAddr {
+    let ip = match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        _ => return bound,
+    };
+    SocketAddr::new(ip, bound.port())
 }
 
 /// The settings of each service.
@@ -144,4 +160,22 @@ impl Configs {
 /// The setting that a fault begins with.
 fn setting_of(fault: &str) -> &str {
     fault.split([':', ' ']).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_bound_to_every_address_is_called_at_the_loopback_of_its_family() {
+        let [gateway, auth, course] =
+            ["0.0.0.0:8080", "[::]:50051", "192.0.2.1:50052"].map(|text| text.parse().unwrap());
+        let values = bound(Values::default(), gateway, auth, course);
+        assert_eq!(values.get("BASE_URL"), Some("http://127.0.0.1:8080"));
+        assert_eq!(values.get("AUTH_URL"), Some("http://[::1]:50051"));
+        assert_eq!(values.get("COURSE_URL"), Some("http://192.0.2.1:50052"));
+        let given = Values::default().with("BASE_URL", "https://edu.example.com");
+        let values = bound(given, gateway, auth, course);
+        assert_eq!(values.get("BASE_URL"), Some("https://edu.example.com"));
+    }
 }

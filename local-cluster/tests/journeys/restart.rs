@@ -11,7 +11,7 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use crate::{
     course::published,
-    support::{Ground, PASSWORD, STAFF, World, raw::Raw, world::free_ports},
+    support::{Caller, Ground, PASSWORD, STAFF, World, raw::Raw, world::free_ports},
 };
 
 /// What stays the same from day to day: the address that links and tokens name.
@@ -159,6 +159,24 @@ async fn everything_wrong_with_the_settings_is_named_at_once() {
     );
     let story = why_not(|values| values.with("STAFF_PASSWORD", "12345678")).await;
     assert!(story.contains("STAFF_PASSWORD"), "{story}");
+}
+
+#[tokio::test]
+async fn what_is_bound_to_every_address_is_reached_at_the_loopback() {
+    let everywhere = |values: Values| {
+        let names = ["GATEWAY_LISTEN", "AUTH_LISTEN", "COURSE_LISTEN"];
+        names
+            .into_iter()
+            .fold(values, |values, name| values.with(name, "0.0.0.0:0"))
+    };
+    let world = World::with(Ground::sqlite(), everywhere).await;
+    let url = format!("http://127.0.0.1:{}", world.cluster.gateway.port());
+    let anonymous = Caller::anonymous(reqwest::Client::new(), url.clone());
+    let ada = json!({"username": "ada@example.org", "password": PASSWORD, "confirm_password": PASSWORD});
+    anonymous.post("/api/v1/auth/register", ada).await.is(201);
+    anonymous.get("/api/v1/courses").await.is(200);
+    let link = world.link_to("ada@example.org").await;
+    assert!(link.starts_with(&format!("{url}/verify-email?token=")), "{link}");
 }
 
 #[tokio::test]
