@@ -16,6 +16,7 @@ use service_runtime::{
 use crate::{
     mail::{MailDestination, message::sender, smtp::SmtpConfig},
     model::{password::PasswordPolicy, username::Username},
+    secret_file::SecretKeys,
 };
 
 /// Every setting of this service.
@@ -126,7 +127,7 @@ pub struct Config {
     /// What services show each other; the first one counts, the second one while it is being changed.
     pub service_tokens: Vec<Secret<String>>,
     /// What keys are derived from, the current one first.
-    pub secret_keys: Vec<Secret<Vec<u8>>>,
+    pub secret_keys: SecretKeys,
     /// How long an access token lives.
     pub access_lifetime: Duration,
     /// How long a refresh token lives.
@@ -229,31 +230,18 @@ fn secret_keys(
     reader: &mut Reader<'_>,
     data_dir: Option<&std::path::Path>,
     production: bool,
-) -> Option<Vec<Secret<Vec<u8>>>> {
-    let given = reader.read_optional("SECRET_KEY", secrets)?;
-    let secrets = match given {
-        Some(secrets) => secrets,
+) -> Option<SecretKeys> {
+    match reader.read_optional("SECRET_KEY", secrets)? {
+        Some(secrets) => {
+            let bytes = |secret: &Secret<String>| Secret::new(secret.expose().as_bytes().to_vec());
+            Some(SecretKeys::Given(secrets.iter().map(bytes).collect()))
+        }
         None if production => {
             reader.fault("SECRET_KEY", "must be set in production");
-            return None;
+            None
         }
-        None => match crate::secret_file::read_or_make(data_dir?) {
-            Ok(secret) => vec![secret],
-            Err(error) => {
-                reader.fault(
-                    "SECRET_KEY",
-                    format!("is not set and could not be made under DATA_DIR: {error}"),
-                );
-                return None;
-            }
-        },
-    };
-    Some(
-        secrets
-            .iter()
-            .map(|secret| Secret::new(secret.expose().as_bytes().to_vec()))
-            .collect(),
-    )
+        None => Some(SecretKeys::KeptIn(data_dir?.to_owned())),
+    }
 }
 
 fn staff(reader: &mut Reader<'_>) -> Option<Option<(Username, Secret<String>)>> {
@@ -376,6 +364,20 @@ mod tests {
         for name in ["SERVICE_TOKEN", "SECRET_KEY", "EMAIL_HOST", "BASE_URL"] {
             assert!(all.contains(name), "{all}");
         }
+    }
+
+    #[test]
+    fn reading_settings_makes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = folder.path().join("data");
+        let values = Values::default()
+            .with("SERVICE_TOKEN", "s".repeat(32))
+            .with("DATA_DIR", data_dir.display().to_string());
+        let config = Config::from_values(&values).unwrap();
+        assert!(!data_dir.exists());
+        let made = config.secret_keys.open().unwrap();
+        assert_eq!(config.secret_keys.open().unwrap(), made);
+        assert!(data_dir.join("secret.key").exists());
     }
 
     #[test]

@@ -5,16 +5,41 @@ use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use service_runtime::{entropy::Entropy, secret::Secret};
+
+/// Where the secrets are. Reading settings makes no file; opening this may.
+#[derive(Debug, Clone)]
+pub enum SecretKeys {
+    /// Given, the one in use first.
+    Given(Vec<Secret<Vec<u8>>>),
+    /// In the folder, where the first one to open it makes it.
+    KeptIn(PathBuf),
+}
+
+impl SecretKeys {
+    /// The secrets, the one in use first.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn open(&self) -> io::Result<Vec<Secret<Vec<u8>>>> {
+        match self {
+            Self::Given(secrets) => Ok(secrets.clone()),
+            Self::KeptIn(folder) => {
+                let secret = read_or_make(folder)?;
+                Ok(vec![Secret::new(secret.expose().as_bytes().to_vec())])
+            }
+        }
+    }
+}
 
 /// Reads the secret under `data_dir`, or makes it. Of two processes that make it at once, one does.
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub fn read_or_make(data_dir: &Path) -> io::Result<Secret<String>> {
+fn read_or_make(data_dir: &Path) -> io::Result<Secret<String>> {
     let path = data_dir.join("secret.key");
     fs::create_dir_all(data_dir)?;
     let bytes: [u8; 32] = Entropy::default().bytes().map_err(io::Error::other)?;

@@ -61,6 +61,9 @@ pub enum StartError {
     /// The signing keys cannot be read.
     #[error("the signing keys cannot be used")]
     Keys(#[from] Error),
+    /// The secret of development cannot be read or made.
+    #[error("SECRET_KEY is not set and could not be made under DATA_DIR")]
+    Secret(#[source] io::Error),
     /// The first staff user cannot be made.
     #[error("the first staff user cannot be made: {0}")]
     Staff(String),
@@ -100,23 +103,23 @@ pub async fn open_store(config: &Config) -> Result<Store, StartError> {
 /// Opens the signing keys.
 ///
 /// # Errors
-/// When the database cannot serve, or holds a key that `SECRET_KEY` does not open.
+/// When there is no secret, or the database cannot serve, or holds a key that `SECRET_KEY` does not open.
 pub async fn open_keys(
     config: &Config,
     store: &Store,
     clock: &Clock,
     entropy: &Entropy,
-) -> Result<KeyRing, Error> {
-    let (secrets, issuer) = (&config.secret_keys, &config.base_url);
-    KeyRing::open(
+) -> Result<KeyRing, StartError> {
+    let secrets = config.secret_keys.open().map_err(StartError::Secret)?;
+    let keys = KeyRing::open(
         store.clone(),
         clock.clone(),
         entropy,
-        secrets,
-        issuer,
+        &secrets,
+        &config.base_url,
         config.access_lifetime,
-    )
-    .await
+    );
+    Ok(keys.await?)
 }
 
 /// Starts the service on a bound listener. It runs until the tasks are asked to stop.
@@ -131,7 +134,8 @@ pub async fn serve(
     tasks: &Tasks,
 ) -> Result<Started, StartError> {
     let entropy = Entropy::default();
-    let mac = |purpose| Mac::derive(&config.secret_keys, purpose);
+    let secrets = config.secret_keys.open().map_err(StartError::Secret)?;
+    let mac = |purpose| Mac::derive(&secrets, purpose);
     let store = open_store(&config).await?;
     let keys = open_keys(&config, &store, &clock, &entropy).await?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

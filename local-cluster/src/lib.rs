@@ -78,32 +78,63 @@ pub struct LocalCluster {
     back: Tasks,
 }
 
+/// A cluster whose settings have been found good. Nothing has been bound, read or made for it yet.
+#[derive(Debug)]
+pub struct Plan {
+    values: Values,
+    configs: settings::Configs,
+    staff: Staff,
+}
+
+impl Plan {
+    /// Makes up what nobody set and checks the settings of all services.
+    ///
+    /// # Errors
+    /// [`StartError::Settings`], naming everything that is wrong with them; [`StartError::Entropy`].
+    pub fn of(values: Values) -> Result<Self, StartError> {
+        let (values, staff) = settings::complete(values, &Entropy::default())?;
+        let configs = settings::Configs::from_values(&values)?;
+        Ok(Self {
+            values,
+            configs,
+            staff,
+        })
+    }
+}
+
 impl LocalCluster {
     /// Starts the three services; returns when all of them serve.
     ///
     /// # Errors
     /// [`StartError`].
     pub async fn start(values: Values, clock: Clock) -> Result<Self, StartError> {
-        let listen = settings::Listen::from_values(&values)?;
+        Self::run(Plan::of(values)?, clock).await
+    }
+
+    /// Starts the three services as planned; returns when all of them serve.
+    ///
+    /// # Errors
+    /// [`StartError`], but not for the settings.
+    pub async fn run(plan: Plan, clock: Clock) -> Result<Self, StartError> {
+        let Plan {
+            values,
+            configs,
+            staff,
+        } = plan;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         // Bound before anything is read or written: a taken port stops the start with nothing done.
-        let gateway = bind(listen.gateway, cores)?;
-        let (auth, course) = (bind(listen.auth, 1)?.remove(0), bind(listen.course, 1)?.remove(0));
-        let admin = bind(listen.admin, 1)?.remove(0);
+        let gateway = bind(configs.gateway.listen, cores)?;
+        let auth = bind(configs.auth.listen, 1)?.remove(0);
+        let course = bind(configs.course.listen, 1)?.remove(0);
+        let admin = bind(configs.gateway.admin_listen, 1)?.remove(0);
         let gateway_address = address(&gateway[0])?;
         let (auth_address, course_address) = (address(&auth)?, address(&course)?);
         let admin_address = address(&admin)?;
 
-        let given = values;
-        let (values, staff) = settings::complete(
-            given,
-            gateway_address,
-            auth_address,
-            course_address,
-            &Entropy::default(),
-        )?;
-        let service_token = values.get("SERVICE_TOKEN").unwrap_or_default().to_owned();
+        // The same settings, and where the services find each other.
+        let values = settings::bound(values, gateway_address, auth_address, course_address);
         let configs = settings::Configs::from_values(&values)?;
+        let service_token = values.get("SERVICE_TOKEN").unwrap_or_default().to_owned();
         let mail_folder = configs.gateway.mail_folder.clone();
         let grace = configs.gateway.shutdown_grace;
 

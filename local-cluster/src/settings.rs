@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use service_runtime::{
     entropy::{Entropy, NoEntropy},
-    settings::{Faults, Reader, Setting, Values, from_str},
+    settings::{Faults, Setting, Values},
 };
 
 /// The first staff account.
@@ -49,43 +49,8 @@ pub fn settings() -> Vec<Setting> {
     all
 }
 
-/// Where the cluster listens.
-pub(crate) struct Listen {
-    pub(crate) gateway: SocketAddr,
-    pub(crate) auth: SocketAddr,
-    pub(crate) course: SocketAddr,
-    pub(crate) admin: SocketAddr,
-}
-
-impl Listen {
-    pub(crate) fn from_values(values: &Values) -> Result<Self, Faults> {
-        let settings = settings();
-        let mut reader = Reader::new(values, &settings);
-        let gateway = reader.read("GATEWAY_LISTEN", from_str);
-        let auth = reader.read("AUTH_LISTEN", from_str);
-        let course = reader.read("COURSE_LISTEN", from_str);
-        let admin = reader.read("ADMIN_LISTEN", from_str);
-        let built = (|| {
-            Some(Self {
-                gateway: gateway?,
-                auth: auth?,
-                course: course?,
-                admin: admin?,
-            })
-        })();
-        reader.finish(built)
-    }
-}
-
-/// Fills in what the services need of each other and makes up what nobody set.
-pub(crate) fn complete(
-    mut values: Values,
-    gateway: SocketAddr,
-    auth: SocketAddr,
-    course: SocketAddr,
-    entropy: &Entropy,
-) -> Result<(Values, Staff), NoEntropy> {
-    values = bound(values, gateway, auth, course);
+/// Makes up what nobody set, for all services alike.
+pub(crate) fn complete(mut values: Values, entropy: &Entropy) -> Result<(Values, Staff), NoEntropy> {
     if values.get("SERVICE_TOKEN").is_none() {
         values = values.with("SERVICE_TOKEN", URL_SAFE_NO_PAD.encode(entropy.bytes::<32>()?));
     }
@@ -122,6 +87,7 @@ pub fn reachable(bound: SocketAddr) -> SocketAddr {
 }
 
 /// The settings of each service.
+#[derive(Debug)]
 pub(crate) struct Configs {
     pub(crate) gateway: gateway::config::Config,
     pub(crate) auth: auth_service::Config,

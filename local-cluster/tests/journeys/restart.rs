@@ -134,6 +134,8 @@ async fn everything_wrong_with_the_settings_is_named_at_once() {
         ("STAFF_USERNAME", "nobody"),
         ("PASSWORD_MIN_LENGTH", "7"),
         ("DATABASE_URL", "mysql://user:hunter2@db/edu"),
+        ("GATEWAY_LISTEN", "8080"),
+        ("AUTH_LISTEN", "nowhere"),
     ];
     let story = why_not(|values| {
         bad.iter()
@@ -147,18 +149,22 @@ async fn everything_wrong_with_the_settings_is_named_at_once() {
     assert!(!story.contains("hunter2"), "{story}");
     assert!(!story.contains("short"), "a token is not repeated: {story}");
 
-    let story = why_not(|values| {
-        values
-            .with("GATEWAY_LISTEN", "8080")
-            .with("AUTH_LISTEN", "nowhere")
-    })
-    .await;
-    assert!(
-        story.contains("GATEWAY_LISTEN") && story.contains("AUTH_LISTEN"),
-        "{story}"
-    );
     let story = why_not(|values| values.with("STAFF_PASSWORD", "12345678")).await;
     assert!(story.contains("STAFF_PASSWORD"), "{story}");
+}
+
+#[tokio::test]
+async fn a_fault_is_told_before_anything_is_bound_or_made() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ground = Ground::sqlite();
+    let values = free_ports(ground.settings())
+        .with("AUTH_LISTEN", taken.local_addr().unwrap().to_string())
+        .with("EMAIL_PORT", "smtp");
+    let started = LocalCluster::start(values, Clock::system()).await;
+    let error = started.expect_err("it should not start");
+    assert!(matches!(error, StartError::Settings(_)), "{}", story(&error));
+    let left = std::fs::read_dir(ground.folder()).unwrap().count();
+    assert_eq!(left, 0, "nothing was made");
 }
 
 #[tokio::test]
