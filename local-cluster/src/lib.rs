@@ -18,7 +18,7 @@ use service_runtime::{
     lifecycle::Tasks,
     listen,
     readiness::Readiness,
-    settings::{Faults, Values},
+    settings::{Environment, Faults, Values},
 };
 
 pub use settings::{Staff, reachable, settings};
@@ -100,6 +100,12 @@ impl Plan {
             staff,
         })
     }
+
+    /// How to log; `None` when there is to be no log.
+    pub fn logs_as(&self) -> Option<Environment> {
+        let config = &self.configs.gateway;
+        config.logging.then_some(config.environment)
+    }
 }
 
 impl LocalCluster {
@@ -114,7 +120,7 @@ impl LocalCluster {
     /// Starts the three services as planned; returns when all of them serve.
     ///
     /// # Errors
-    /// [`StartError`], but not for the settings.
+    /// [`StartError`].
     pub async fn run(plan: Plan, clock: Clock) -> Result<Self, StartError> {
         let Plan {
             values,

@@ -2,12 +2,12 @@
 
 use std::{error::Error, process::ExitCode};
 
-use local_cluster::{LocalCluster, Staff, reachable, settings};
+use local_cluster::{LocalCluster, Plan, Staff, reachable, settings};
 use service_runtime::{
     clock::Clock,
     lifecycle::Signals,
     process::{Unfinished, ended, say},
-    settings::{Environment, Values, command},
+    settings::{Values, command},
     telemetry,
 };
 
@@ -28,10 +28,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(values: Values) -> Result<(), Box<dyn Error>> {
-    if values.get("ENABLE_LOGGING") != Some("false") {
-        telemetry::start(Environment::Development, values.get("RUST_LOG"));
+    let filter = values.get("RUST_LOG").map(str::to_owned);
+    let plan = Plan::of(values)?;
+    if let Some(environment) = plan.logs_as() {
+        telemetry::start(environment, filter.as_deref());
     }
-    let cluster = LocalCluster::start(values, Clock::system()).await?;
+    let cluster = LocalCluster::run(plan, Clock::system()).await?;
     let mut signals = Signals::watch()?;
     say(greeting(&cluster));
     let crashed = tokio::select! {

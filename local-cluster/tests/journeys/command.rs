@@ -146,6 +146,45 @@ async fn a_password_that_its_operator_chose_is_not_shown() {
     running.stop();
 }
 
+/// What a cluster logs about one request, with these settings.
+async fn log_of_a_request(settings: &[(&str, &str)]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start_with(folder.path(), settings);
+    let url = running.said("REST").strip_suffix("/api/v1").unwrap().to_owned();
+    let anonymous = Caller::anonymous(reqwest::Client::new(), url);
+    anonymous.get("/api/v1/courses").await.is(200);
+    running.stop_and_read_log().1
+}
+
+#[tokio::test]
+async fn every_word_for_no_switches_the_log_off() {
+    let log = log_of_a_request(&[("ENABLE_LOGGING", "true")]).await;
+    assert!(log.contains("request"), "{log}");
+    for word in ["off", "no", "0"] {
+        assert_eq!(log_of_a_request(&[("ENABLE_LOGGING", word)]).await, "", "{word}");
+    }
+}
+
+#[tokio::test]
+async fn production_logs_json() {
+    let secret = "a-secret-of-at-least-32-characters";
+    let log = log_of_a_request(&[
+        ("ENVIRONMENT", "production"),
+        ("ENABLE_LOGGING", "yes"),
+        ("BASE_URL", "https://edu.example.com"),
+        ("ALLOWED_HOSTS", "127.0.0.1"),
+        ("EMAIL_HOST", "127.0.0.1"),
+        ("SECRET_KEY", secret),
+        ("SERVICE_TOKEN", secret),
+    ])
+    .await;
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    assert!(lines.iter().any(|line| line["message"] == "request"), "{log}");
+}
+
 #[test]
 fn it_says_why_it_does_not_start() {
     let folder = tempfile::tempdir().unwrap();
