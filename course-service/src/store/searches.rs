@@ -34,7 +34,7 @@ impl Store {
     /// when the database is down.
     pub(super) async fn search_refused(&self, error: sqlx::Error) -> Error {
         match error {
-            sqlx::Error::PoolTimedOut => self.ping().await.err().unwrap_or(Error::TooManySearches),
+            sqlx::Error::PoolTimedOut => self.answers().await.err().unwrap_or(Error::TooManySearches),
             other => other.into(),
         }
     }
