@@ -4,6 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use service_runtime::{
     duration,
+    grpc::channel::{Address, BadAddress},
     secret::Secret,
     settings::{
         self, DATA_DIR, ENABLE_LOGGING, ENVIRONMENT, Environment, Faults, Reader, SERVICE_TOKEN, Setting,
@@ -57,7 +58,7 @@ pub struct Config {
     /// Where operators are served.
     pub admin_listen: SocketAddr,
     /// Where auth-service is: `http://host:port`.
-    pub auth_url: String,
+    pub auth_url: Address,
     /// What services show each other: one, or two while it is being changed. The first one is shown.
     pub service_tokens: Vec<Secret<String>>,
     /// Where courses are kept: `postgres://…` or `sqlite:<file>`.
@@ -81,7 +82,7 @@ impl Config {
         let mut reader = Reader::new(values, SETTINGS);
         let listen = reader.read("COURSE_LISTEN", settings::from_str);
         let admin_listen = reader.read("ADMIN_LISTEN", settings::from_str);
-        let auth_url = reader.read("AUTH_URL", url);
+        let auth_url = reader.read("AUTH_URL", address);
         let service_tokens = reader.read("SERVICE_TOKEN", settings::secrets);
         let database_url = settings::database_url(&mut reader, "COURSE_DATABASE_URL", "course.db");
         let default_currency = reader.read("DEFAULT_CURRENCY", Currency::parse);
@@ -105,13 +106,8 @@ impl Config {
     }
 }
 
-fn url(text: &str) -> Result<String, String> {
-    match text.strip_prefix("http://") {
-        Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(text.to_owned()),
-        _ => Err(format!(
-            "{text:?} is not an address such as http://127.0.0.1:50051"
-        )),
-    }
+fn address(text: &str) -> Result<Address, String> {
+    text.parse().map_err(|bad: BadAddress| bad.to_string())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use service_runtime::{
     clock::Clock,
     entropy::Entropy,
     grpc::{
-        channel::{BadAddress, Channel},
+        channel::Channel,
         server::{LARGEST_MESSAGE, with_health_and_reflection},
     },
     lifecycle::Tasks,
@@ -45,9 +45,6 @@ pub enum StartError {
     /// The service token cannot be sent.
     #[error("SERVICE_TOKEN cannot be sent as metadata")]
     ServiceToken(#[from] InvalidMetadataValue),
-    /// The address of auth-service is none.
-    #[error("AUTH_URL: {0}")]
-    AuthUrl(#[from] BadAddress),
     /// The embedded descriptors are none.
     #[error("the reflection service cannot start")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -79,7 +76,7 @@ pub async fn serve(
 ) -> Result<(), StartError> {
     let store = migrate(&config).await?;
     let shown = config.service_tokens.first().ok_or(StartError::NoServiceToken)?;
-    let auth = AuthClient::new(Channel::to(&config.auth_url)?, shown)?;
+    let auth = AuthClient::new(Channel::at(&config.auth_url), shown)?;
     let secrets: Vec<_> = config
         .service_tokens
         .iter()

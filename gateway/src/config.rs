@@ -65,6 +65,9 @@ pub const SETTINGS: &[Setting] = &[
     settings::RUST_LOG,
 ];
 
+/// What the names of the gateway's own settings begin with: another name that does is most likely mistyped.
+pub const PREFIXES: &[&str] = &["GATEWAY_", "CORS_"];
+
 /// The settings, parsed.
 #[derive(Debug, Clone)]
 pub struct Config {

@@ -2,9 +2,9 @@
 
 use std::{error::Error, process::ExitCode, thread};
 
-use clap::Command;
+use clap::{ArgMatches, Command};
 use gateway::{
-    config::{Config, SETTINGS},
+    config::{Config, PREFIXES, SETTINGS},
     server,
 };
 use mimalloc::MiMalloc;
@@ -14,28 +14,45 @@ use service_runtime::{
     listen,
     process::{ended, say, until_told_to_stop},
     readiness::Readiness,
-    settings::{Values, command},
+    settings::{self, Values},
     telemetry,
 };
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-fn main() -> ExitCode {
+fn command() -> Command {
     let about = "REST for browsers in front of the gRPC services of Online Edu";
-    let serve_about = "Serves until told to stop by SIGTERM or Ctrl-C";
-    let matches = command("gateway", about, SETTINGS)
-        .subcommand(Command::new("serve").about(serve_about))
+    settings::command("gateway", about, SETTINGS)
         .subcommand_required(true)
-        .get_matches();
-    ended("gateway", serve(&Values::from_matches(&matches, SETTINGS)))
+        .subcommand(Command::new("serve").about("Serves until told to stop by SIGTERM or Ctrl-C"))
+        .subcommand(Command::new("ready").about("Asks the running gateway whether it is ready; says why not"))
 }
 
-fn serve(values: &Values) -> Result<(), Box<dyn Error>> {
-    let config = Config::from_values(values)?;
+fn main() -> ExitCode {
+    ended("gateway", run(&command().get_matches()))
+}
+
+fn run(matches: &ArgMatches) -> Result<(), Box<dyn Error>> {
+    // Only asks or supervises: the work is done on the threads that `server::serve` starts.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let values = Values::from_matches(matches, SETTINGS);
+    if matches.subcommand_name() == Some("ready") {
+        return Ok(runtime.block_on(admin::ask(&values, SETTINGS))?);
+    }
+    let config = Config::from_values(&values)?;
     if config.logging {
         telemetry::start(config.environment, values.get("RUST_LOG"));
     }
+    for name in settings::unknown(SETTINGS, PREFIXES, &[]) {
+        tracing::warn!(name, "nothing reads this variable; is its name right?");
+    }
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let listeners = listen::bind_many(config.listen, threads)?;
     let admin_listener = listen::bind(config.admin_listen)?;
@@ -44,16 +61,10 @@ fn serve(values: &Values) -> Result<(), Box<dyn Error>> {
         .map_or(Ok(config.listen), std::net::TcpListener::local_addr)?;
     let admin_bound = admin_listener.local_addr()?;
 
-    // Only supervises: the work is done on the threads that `server::serve` starts.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let tasks = Tasks::default();
-        server::serve(&config, listeners, &tasks)?;
-        admin::serve(admin_listener, Readiness::default(), &tasks)?;
-        say(format_args!("gateway listens on http://{bound}"));
-        say(format_args!("admin listens on http://{admin_bound}"));
-        until_told_to_stop(&tasks, config.shutdown_grace).await
-    })
+    let tasks = Tasks::default();
+    server::serve(&config, listeners, &tasks)?;
+    admin::serve(admin_listener, Readiness::default(), &tasks)?;
+    say(format_args!("gateway listens on http://{bound}"));
+    say(format_args!("admin listens on http://{admin_bound}"));
+    until_told_to_stop(&tasks, config.shutdown_grace).await
 }

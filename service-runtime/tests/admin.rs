@@ -1,5 +1,7 @@
 //! The operator's listener: alive from the first moment to the last, ready only in between.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
+
 use std::{net::SocketAddr, time::Duration};
 
 use service_runtime::{

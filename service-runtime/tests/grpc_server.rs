@@ -1,6 +1,8 @@
 //! What every gRPC server does with a request, whatever it asks for, seen from a socket and with a client that
 //! has no rules of its own.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
+
 use std::{net::SocketAddr, time::Duration};
 
 use axum::routing::post;

@@ -1,5 +1,7 @@
 //! What every listener does with connections, whatever is served on them.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
+
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use http::{Request, Response};

@@ -1,5 +1,7 @@
 //! Migrations on PostgreSQL: one process at a time, as slowly as they need, never in the way of requests.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
+
 use std::{borrow::Cow, time::Duration};
 
 use service_runtime::database::Database;
