@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use service_runtime::{
     duration,
-    grpc::channel::{Address, BadAddress},
+    grpc::channel::{Addresses, BadAddress},
     secret::Secret,
     settings::{
         self, DATA_DIR, ENABLE_LOGGING, ENVIRONMENT, Environment, Faults, Reader, SERVICE_TOKEN, Setting,
@@ -26,7 +26,11 @@ pub const SETTINGS: &[Setting] = &[
         "127.0.0.1:9092",
         "Address of the operator's listener: /livez and /readyz",
     ),
-    Setting::new("AUTH_URL", "http://127.0.0.1:50051", "Where auth-service is"),
+    Setting::new(
+        "AUTH_URL",
+        "http://127.0.0.1:50051",
+        "Where auth-service is: one address, or several separated by commas; a name may stand for several",
+    ),
     SERVICE_TOKEN,
     settings::DATABASE_URL,
     Setting::secret(
@@ -58,7 +62,7 @@ pub struct Config {
     /// Where operators are served.
     pub admin_listen: SocketAddr,
     /// Where auth-service is: `http://host:port`.
-    pub auth_url: Address,
+    pub auth_url: Addresses,
     /// What services show each other: one, or two while it is being changed. The first one is shown.
     pub service_tokens: Vec<Secret<String>>,
     /// Where courses are kept: `postgres://…` or `sqlite:<file>`.
@@ -82,7 +86,7 @@ impl Config {
         let mut reader = Reader::new(values, SETTINGS);
         let listen = reader.read("COURSE_LISTEN", settings::from_str);
         let admin_listen = reader.read("ADMIN_LISTEN", settings::from_str);
-        let auth_url = reader.read("AUTH_URL", address);
+        let auth_url = reader.read("AUTH_URL", addresses);
         let service_tokens = reader.read("SERVICE_TOKEN", settings::secrets);
         let database_url = settings::database_url(&mut reader, "COURSE_DATABASE_URL", "course.db");
         let default_currency = reader.read("DEFAULT_CURRENCY", Currency::parse);
@@ -106,7 +110,7 @@ impl Config {
     }
 }
 
-fn address(text: &str) -> Result<Address, String> {
+fn addresses(text: &str) -> Result<Addresses, String> {
     text.parse().map_err(|bad: BadAddress| bad.to_string())
 }
 

@@ -8,7 +8,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use http::{HeaderValue, Uri};
 use service_runtime::{
     duration,
-    grpc::channel::{Address, BadAddress},
+    grpc::channel::{Addresses, BadAddress},
     secret::Secret,
     settings::{self, Environment, Faults, Reader, Setting, Values, from_str, switch, text},
 };
@@ -28,8 +28,16 @@ pub const SETTINGS: &[Setting] = &[
         "127.0.0.1:9090",
         "Where operators ask for /livez and /readyz",
     ),
-    Setting::new("AUTH_URL", "http://127.0.0.1:50051", "Where auth-service is"),
-    Setting::new("COURSE_URL", "http://127.0.0.1:50052", "Where course-service is"),
+    Setting::new(
+        "AUTH_URL",
+        "http://127.0.0.1:50051",
+        "Where auth-service is: one address, or several separated by commas; a name may stand for several",
+    ),
+    Setting::new(
+        "COURSE_URL",
+        "http://127.0.0.1:50052",
+        "Where course-service is, likewise",
+    ),
     Setting::new(
         "BASE_URL",
         "http://127.0.0.1:8080",
@@ -80,9 +88,9 @@ pub struct Config {
     /// Where operators ask.
     pub admin_listen: SocketAddr,
     /// Where auth-service is.
-    pub auth_url: Address,
+    pub auth_url: Addresses,
     /// Where course-service is.
-    pub course_url: Address,
+    pub course_url: Addresses,
     /// The address under which people reach the gateway, without a slash at its end.
     pub base_url: String,
     /// The host names that are answered.
@@ -114,8 +122,8 @@ impl Config {
         let logging = reader.read("ENABLE_LOGGING", switch);
         let listen = reader.read("GATEWAY_LISTEN", from_str);
         let admin_listen = reader.read("ADMIN_LISTEN", from_str);
-        let auth_url = reader.read("AUTH_URL", address);
-        let course_url = reader.read("COURSE_URL", address);
+        let auth_url = reader.read("AUTH_URL", addresses);
+        let course_url = reader.read("COURSE_URL", addresses);
         let base_url = reader.read("BASE_URL", url);
         let allowed_hosts = hosts::read(reader, environment);
         let origins = origins::read(reader);
@@ -144,7 +152,7 @@ impl Config {
 }
 
 /// Reads where a service is.
-fn address(text: &str) -> Result<Address, String> {
+fn addresses(text: &str) -> Result<Addresses, String> {
     text.parse().map_err(|bad: BadAddress| bad.to_string())
 }
 

@@ -28,7 +28,7 @@ pub fn from_str<T: std::str::FromStr<Err: fmt::Display>>(text: &str) -> Result<T
 /// Reads a list separated by commas; spaces around the items and empty items do not count.
 ///
 /// # Errors
-/// Never; it has the form that [`Reader::read`] takes.
+/// Never; it has the form that [`Reader::read`](super::Reader::read) takes.
 pub fn list(text: &str) -> Result<Vec<String>, String> {
     Ok(text
         .split(',')
@@ -58,7 +58,7 @@ pub fn secrets(text: &str) -> Result<Vec<Secret<String>>, String> {
 /// Reads any text as it is.
 ///
 /// # Errors
-/// Never; it has the form that [`Reader::read`] takes.
+/// Never; it has the form that [`Reader::read`](super::Reader::read) takes.
 pub fn text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }

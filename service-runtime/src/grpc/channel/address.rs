@@ -1,4 +1,4 @@
-//! Where another service is: `http://host` or `http://host:port`, and nothing more.
+//! Where another service is: `http://host` or `http://host:port`, and nothing more; or several of those.
 
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 
@@ -47,6 +47,41 @@ impl FromStr for Address {
     }
 }
 
+/// Where one service is: at one address or at several, all of which serve the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    first: Address,
+    others: Vec<Address>,
+}
+
+impl Addresses {
+    /// The one by which requests call the service.
+    pub(super) const fn first(&self) -> &Address {
+        &self.first
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Address> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+impl FromStr for Addresses {
+    type Err = BadAddress;
+
+    /// Reads addresses that are separated by commas.
+    fn from_str(text: &str) -> Result<Self, BadAddress> {
+        let mut addresses = text.split(',').map(|address| address.trim().parse());
+        let first = addresses
+            .next()
+            .unwrap_or_else(|| Err(BadAddress(text.to_owned())))?;
+        Ok(Self {
+            first,
+            others: addresses.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
 fn read(text: &str) -> Option<Address> {
     let parts = text.parse::<Uri>().ok()?.into_parts();
     let is_bare = parts.path_and_query.is_none_or(|path| path == "/");
@@ -92,6 +127,22 @@ mod tests {
             let address: Address = text.parse().unwrap();
             assert_eq!((address.host(), address.port()), (host, port), "{text}");
             assert_eq!(address.to_string(), text.trim_end_matches('/'));
+        }
+    }
+
+    #[test]
+    fn a_service_may_have_several_addresses() {
+        let shown = |text: &str| {
+            let addresses: Addresses = text.parse()?;
+            Ok::<Vec<String>, BadAddress>(addresses.iter().map(Address::to_string).collect())
+        };
+        assert_eq!(
+            shown("http://a:1, http://b:2").unwrap(),
+            ["http://a:1", "http://b:2"]
+        );
+        assert_eq!(shown("http://a:1").unwrap(), ["http://a:1"]);
+        for bad in ["", ",", "http://a:1,", "http://a:1;http://b:2"] {
+            assert!(shown(bad).is_err(), "{bad:?}");
         }
     }
 

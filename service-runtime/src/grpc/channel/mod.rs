@@ -33,7 +33,7 @@ use hyper::{body::Incoming, client::conn::http2::SendRequest};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tonic::{Status, body::Body};
 
-pub use self::address::{Address, BadAddress};
+pub use self::address::{Address, Addresses, BadAddress};
 use super::context::{LONGEST_REQUEST, grpc_timeout};
 
 /// How long a request waits for a connection while there is none.
@@ -57,22 +57,31 @@ struct Connection {
 }
 
 impl Channel {
-    /// A channel to `http://host:port`. It connects in the background.
+    /// A channel to `http://host:port`, or to several of those, separated by commas. It connects in the background.
     ///
     /// # Errors
     /// [`BadAddress`].
-    pub fn to(url: &str) -> Result<Self, BadAddress> {
-        Ok(Self::at(&url.parse()?))
+    pub fn to(addresses: &str) -> Result<Self, BadAddress> {
+        Ok(Self::at(&addresses.parse()?))
     }
 
-    /// A channel to an address. It connects in the background.
-    pub fn at(address: &Address) -> Self {
-        let (host, port) = (address.host().to_owned(), address.port());
+    /// A channel to a service, wherever it is. It connects in the background.
+    pub fn at(addresses: &Addresses) -> Self {
+        let hosts: Arc<[(String, u16)]> = addresses
+            .iter()
+            .map(|address| (address.host().to_owned(), address.port()))
+            .collect();
         let resolve = move || {
-            let host = host.clone();
-            async move { tokio::net::lookup_host((host, port)).await.map(Iterator::collect) }
+            let hosts = Arc::clone(&hosts);
+            async move {
+                let mut found = Vec::new();
+                for (host, port) in hosts.iter() {
+                    found.extend(tokio::net::lookup_host((host.as_str(), *port)).await?);
+                }
+                Ok(found)
+            }
         };
-        Self::resolved_by(address.authority().clone(), resolve)
+        Self::resolved_by(addresses.first().authority().clone(), resolve)
     }
 
     fn resolved_by<R>(authority: Authority, resolve: impl Fn() -> R + Send + Sync + 'static) -> Self

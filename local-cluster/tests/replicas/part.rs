@@ -1,0 +1,81 @@
+//! One process of the fleet: a service as its own binary runs it, told by its environment which one.
+
+use std::{collections::BTreeMap, error::Error, io::Read, process::ExitCode};
+
+use service_runtime::{
+    admin,
+    clock::Clock,
+    lifecycle::Tasks,
+    listen,
+    process::{ended, until_told_to_stop},
+    readiness::Readiness,
+    settings::{Environment, Values},
+    telemetry,
+};
+
+/// The variable that tells a process which part it is.
+pub const PART: &str = "REPLICAS_PART";
+/// The variable with its settings, as a JSON object.
+pub const SETTINGS: &str = "REPLICAS_SETTINGS";
+
+/// What this process was told.
+pub struct Orders {
+    part: String,
+    values: Values,
+}
+
+/// What this process was told; `None`: it is the test itself.
+pub fn orders() -> Option<Orders> {
+    let part = std::env::var(PART).ok()?;
+    let settings: BTreeMap<String, String> =
+        serde_json::from_str(&std::env::var(SETTINGS).ok()?).expect("settings");
+    let values = settings
+        .into_iter()
+        .fold(Values::default(), |values, (name, value)| {
+            values.with(&name, value)
+        });
+    Some(Orders { part, values })
+}
+
+/// The life of a part: until it is told to stop, is killed, or the test is gone.
+pub fn live(orders: Orders) -> ExitCode {
+    telemetry::start(Environment::Development, Some("info"));
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read(&mut [0]);
+        std::process::exit(9);
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    ended(&orders.part.clone(), runtime.block_on(run(orders)))
+}
+
+async fn run(Orders { part, values }: Orders) -> Result<(), Box<dyn Error>> {
+    let tasks = Tasks::default();
+    let grace = match part.as_str() {
+        "auth-service" => {
+            let config = auth_service::Config::from_values(&values)?;
+            let grace = config.shutdown_grace;
+            let (listener, admin) = (listen::bind(config.listen)?, listen::bind(config.admin_listen)?);
+            auth_service::serve(config, listener, Some(admin), Clock::system(), &tasks).await?;
+            grace
+        }
+        "course-service" => {
+            let config = course_service::config::Config::from_values(&values)?;
+            let grace = config.shutdown_grace;
+            let (listener, admin) = (listen::bind(config.listen)?, listen::bind(config.admin_listen)?);
+            course_service::server::serve(config, listener, Some(admin), &tasks).await?;
+            grace
+        }
+        _ => {
+            let config = gateway::config::Config::from_values(&values)?;
+            let listeners = listen::bind_many(config.listen, 2)?;
+            let admin_listener = listen::bind(config.admin_listen)?;
+            gateway::server::serve(&config, listeners, &tasks)?;
+            admin::serve(admin_listener, Readiness::default(), &tasks)?;
+            config.shutdown_grace
+        }
+    };
+    until_told_to_stop(&tasks, grace).await
+}
