@@ -3,6 +3,7 @@
 //! A request crosses four rooms, and imports, calls and data all run the same way: `grpc` (decode, call,
 //! encode) → `domain` (rules) → `store` and `mail` (the outside) → `model` (vocabulary).
 
+pub mod commands;
 mod config;
 pub mod domain;
 pub mod grpc;
@@ -13,4 +14,4 @@ mod server;
 pub mod store;
 
 pub use config::{Config, ELSEWHERE, PREFIXES, SETTINGS};
-pub use server::{StartError, Started, open_keys, open_store, serve};
+pub use server::{Rules, StartError, Started, open_keys, open_rules, open_store, serve};

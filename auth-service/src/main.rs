@@ -1,13 +1,12 @@
-//! `auth-service`: reads its settings, then serves, migrates, or looks after keys.
+//! `auth-service`: reads its settings, then serves, migrates, or does what an operator asks for.
 
 use std::{error::Error, process::ExitCode};
 
-use auth_service::{Config, ELSEWHERE, PREFIXES, SETTINGS, open_keys, open_store, serve};
+use auth_service::{Config, ELSEWHERE, PREFIXES, SETTINGS, commands, open_store, serve};
 use clap::{ArgMatches, Command};
 use service_runtime::{
     admin,
     clock::Clock,
-    entropy::Entropy,
     lifecycle::Tasks,
     listen,
     process::{ended, say, until_told_to_stop},
@@ -25,15 +24,8 @@ fn command() -> Command {
         .subcommand(Command::new("serve").about("Applies migrations and serves gRPC until SIGTERM or Ctrl-C"))
         .subcommand(Command::new("migrate").about("Applies migrations and exits"))
         .subcommand(Command::new("ready").about("Asks the running service whether it is ready; says why not"))
-        .subcommand(
-            Command::new("keys")
-                .about("Looks after the keys that access tokens are signed with")
-                .subcommand_required(true)
-                .subcommand(Command::new("list").about("Lists the keys, the signing one first"))
-                .subcommand(
-                    Command::new("rotate").about("Signs with a new key from now on; nobody is logged out"),
-                ),
-        )
+        .subcommand(commands::users::command())
+        .subcommand(commands::keys::command())
 }
 
 #[tokio::main]
@@ -55,7 +47,8 @@ async fn run(matches: &ArgMatches) -> Result<(), Box<dyn Error>> {
     }
     match matches.subcommand() {
         Some(("migrate", _)) => open_store(&config).await?.close().await,
-        Some(("keys", keys)) => look_after_keys(&config, keys.subcommand_name() == Some("rotate")).await?,
+        Some(("users", matches)) => commands::users::run(&config, matches).await?,
+        Some(("keys", matches)) => commands::keys::run(&config, matches).await?,
         _ => serve_until_told(config).await?,
     }
     Ok(())
@@ -71,20 +64,4 @@ async fn serve_until_told(config: Config) -> Result<(), Box<dyn Error>> {
         "auth-service: gRPC on {address}, operators on http://{admin_address}"
     ));
     until_told_to_stop(&tasks, grace).await
-}
-
-async fn look_after_keys(config: &Config, rotate: bool) -> Result<(), Box<dyn Error>> {
-    let store = open_store(config).await?;
-    let keys = open_keys(config, &store, &Clock::system(), &Entropy::default()).await?;
-    if rotate {
-        keys.rotate().await?;
-    }
-    for (place, key) in keys.public_keys().iter().enumerate() {
-        say(format_args!(
-            "{}  {}",
-            key.kid,
-            if place == 0 { "signs" } else { "verifies" }
-        ));
-    }
-    Ok(())
 }

@@ -18,6 +18,7 @@ use service_runtime::{
     mac::Mac,
     page_token::PageTokens,
     readiness::Readiness,
+    secret::Secret,
 };
 use tonic::service::Routes;
 
@@ -122,6 +123,68 @@ pub async fn open_keys(
     Ok(keys.await?)
 }
 
+/// The rules, each with what it needs.
+pub struct Rules {
+    /// Where everything is kept.
+    pub store: Store,
+    /// A person's own account.
+    pub accounts: Accounts,
+    /// Sessions and their tokens.
+    pub sessions: Sessions,
+    /// Accounts as staff sees them.
+    pub users: Users,
+    secrets: Vec<Secret<Vec<u8>>>,
+}
+
+/// Opens the database and the signing keys, and puts the rules together.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn open_rules(config: &Config, clock: &Clock, entropy: &Entropy) -> Result<Rules, StartError> {
+    let secrets = config.secret_keys.open().map_err(StartError::Secret)?;
+    let mac = |purpose| Mac::derive(&secrets, purpose);
+    let store = open_store(config).await?;
+    let keys = open_keys(config, &store, clock, entropy).await?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let passwords = PasswordPool::start(cores, Cost::default(), entropy.clone())?;
+    let pages = PageTokens::new(mac("page-token"));
+    let accounts = Accounts {
+        store: store.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        passwords: passwords.clone(),
+        policy: config.password_policy,
+        mail_tokens: MailTokens::new(mac("mail-token")),
+        link_lifetime: TimeDelta::from_std(config.link_lifetime).unwrap_or(TimeDelta::MAX),
+        disclose_existing: config.disclose_existing,
+        bell: Bell::default(),
+    };
+    let sessions = Sessions {
+        store: store.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        passwords,
+        refresh_tokens: RefreshTokens::new(mac("refresh-token")),
+        keys,
+        pages: pages.clone(),
+        access_lifetime: config.access_lifetime,
+        refresh_lifetime: config.refresh_lifetime,
+    };
+    let users = Users {
+        store: store.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        pages,
+    };
+    Ok(Rules {
+        store,
+        accounts,
+        sessions,
+        users,
+        secrets,
+    })
+}
+
 /// Starts the service on a bound listener. It runs until the tasks are asked to stop.
 ///
 /// # Errors
@@ -134,44 +197,15 @@ pub async fn serve(
     tasks: &Tasks,
 ) -> Result<Started, StartError> {
     let entropy = Entropy::default();
-    let secrets = config.secret_keys.open().map_err(StartError::Secret)?;
-    let mac = |purpose| Mac::derive(&secrets, purpose);
-    let store = open_store(&config).await?;
-    let keys = open_keys(&config, &store, &clock, &entropy).await?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let passwords = PasswordPool::start(cores, Cost::default(), entropy.clone())?;
-    let mail_tokens = MailTokens::new(mac("mail-token"));
-    let pages = PageTokens::new(mac("page-token"));
-    let bell = Bell::default();
-
-    let accounts = Accounts {
-        store: store.clone(),
-        clock: clock.clone(),
-        entropy: entropy.clone(),
-        passwords: passwords.clone(),
-        policy: config.password_policy,
-        mail_tokens: mail_tokens.clone(),
-        link_lifetime: TimeDelta::from_std(config.link_lifetime).unwrap_or(TimeDelta::MAX),
-        disclose_existing: config.disclose_existing,
-        bell: bell.clone(),
-    };
-    let sessions = Sessions {
-        store: store.clone(),
-        clock: clock.clone(),
-        entropy: entropy.clone(),
-        passwords,
-        refresh_tokens: RefreshTokens::new(mac("refresh-token")),
-        keys: keys.clone(),
-        pages: pages.clone(),
-        access_lifetime: config.access_lifetime,
-        refresh_lifetime: config.refresh_lifetime,
-    };
-    let users = Users {
-        store: store.clone(),
-        clock: clock.clone(),
-        entropy: entropy.clone(),
-        pages,
-    };
+    let rules = open_rules(&config, &clock, &entropy).await?;
+    let Rules {
+        store,
+        accounts,
+        sessions,
+        users,
+        secrets,
+    } = rules;
+    let (bell, keys) = (accounts.bell.clone(), sessions.keys.clone());
     let callers = Callers {
         sessions: sessions.clone(),
         service_tokens: config.service_tokens.clone(),
@@ -183,7 +217,7 @@ pub async fn serve(
     };
     let outbox = Worker {
         store: store.clone(),
-        tokens: mail_tokens,
+        tokens: accounts.mail_tokens.clone(),
         composer: Composer::new(config.mail_from.clone(), &config.base_url),
         mailer: Mailer::new(config.mail.clone()).map_err(StartError::Mail)?,
         clock,
@@ -201,7 +235,7 @@ pub async fn serve(
     let account = AccountApi {
         accounts,
         callers: callers.clone(),
-        fingerprints: mac("idempotency"),
+        fingerprints: Mac::derive(&secrets, "idempotency"),
     };
     let session = SessionApi {
         sessions: sessions.clone(),

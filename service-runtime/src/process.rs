@@ -12,13 +12,31 @@ pub fn say(line: impl fmt::Display) {
     let _closed = io::Write::write_fmt(&mut io::stdout(), format_args!("{line}\n"));
 }
 
+/// A command that did nothing, for a reason that scripts may want to tell from others.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Refused {
+    /// The exit code. 1 is any failure and 2 wrong usage; 3 is [`NOT_FOUND`], 4 is [`CONFLICT`], 5 is [`INVALID`].
+    pub code: u8,
+    /// Why, for people.
+    pub sentence: String,
+}
+
+/// The exit code when what the command is about does not exist.
+pub const NOT_FOUND: u8 = 3;
+/// The exit code when the present state does not allow it, such as when there is one already.
+pub const CONFLICT: u8 = 4;
+/// The exit code when what was given cannot be used.
+pub const INVALID: u8 = 5;
+
 /// The exit code of a command, after saying on standard error why it failed: one line, every cause in it.
 pub fn ended(name: &str, outcome: Result<(), Box<dyn Error>>) -> ExitCode {
     let Err(error) = outcome else {
         return ExitCode::SUCCESS;
     };
     let _closed = io::Write::write_fmt(&mut io::stderr(), format_args!("{name}: {}\n", causes(&*error)));
-    ExitCode::FAILURE
+    let refused = error.downcast_ref::<Refused>();
+    refused.map_or(ExitCode::FAILURE, |refused| ExitCode::from(refused.code))
 }
 
 /// Something did not end as it should.

@@ -7,10 +7,10 @@ use crate::{
     domain::{
         error::Error,
         profile::{ProfileChange, not_changed},
-        session::{Caller, next_page, page},
+        session::{next_page, page},
     },
     model::{
-        event::{SecurityEvent, Severity},
+        event::{Actor, SecurityEvent, Severity},
         session::EndReason,
         user::{User, UserOrder},
         username::Username,
@@ -108,17 +108,30 @@ impl Users {
         self.store.user(id).await?.ok_or(Error::NotFound("user"))
     }
 
+    /// The user with an address, or with an id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn find(&self, address_or_id: &str) -> Result<User, Error> {
+        match Username::parse(address_or_id) {
+            Ok(username) => {
+                let found = self.store.user_by_username(username.key()).await?;
+                found.ok_or(Error::NotFound("user"))
+            }
+            Err(_) => self.get(address_or_id).await,
+        }
+    }
+
     /// Changes a user. Taking `is_active` away ends their sessions; giving it stands for a proved address.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::EtagMismatch`], [`Error::LastStaffUser`].
     pub async fn update(
         &self,
-        caller: &Caller,
+        by: &Actor,
         id: &str,
         change: UserChange,
         revision: Option<i64>,
-        (ip_address, request_id): (&str, &str),
     ) -> Result<User, Error> {
         let id = Uuid::try_parse(id).map_err(|_| Error::NotFound("user"))?;
         let now = self.clock.now();
@@ -149,11 +162,11 @@ impl Users {
                     } else {
                         "staff_revoked"
                     },
-                    actor_id: Some(caller.user.id),
+                    actor_id: by.user_id,
                     subject_id: Some(user.id),
-                    session_id: Some(caller.session_id),
-                    ip_address: ip_address.to_owned(),
-                    request_id: request_id.to_owned(),
+                    session_id: by.session_id,
+                    ip_address: by.ip_address.clone(),
+                    request_id: by.request_id.clone(),
                     detail: String::new(),
                 });
             }

@@ -2,7 +2,7 @@
 
 pub mod account;
 mod caller;
-mod encode;
+pub(crate) mod encode;
 mod mask;
 mod once;
 mod profile;

@@ -7,6 +7,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     domain::user::{UserChange, UserQuery, Users},
     grpc::{Callers, encode, mask, profile, refusal::status},
+    model::event::Actor,
 };
 
 /// Serves `UserService`.
@@ -78,10 +79,15 @@ impl UserService for UserApi {
         let revision = decoded
             .and_then(|()| mask::revision(&message.etag))
             .map_err(told)?;
-        let from = (client.ip_address.as_str(), &*context.request_id);
+        let by = Actor {
+            user_id: Some(caller.user.id),
+            session_id: Some(caller.session_id),
+            ip_address: client.ip_address,
+            request_id: (*context.request_id).to_owned(),
+        };
         let user = self
             .users
-            .update(&caller, &message.id, change, revision, from)
+            .update(&by, &message.id, change, revision)
             .await
             .map_err(told)?;
         Ok(Response::new(encode::user(user)))

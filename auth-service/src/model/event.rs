@@ -25,6 +25,19 @@ impl Severity {
     }
 }
 
+/// Who does something, as far as it is known. An operator at the command line is nobody in particular.
+#[derive(Debug, Clone, Default)]
+pub struct Actor {
+    /// Which user.
+    pub user_id: Option<Uuid>,
+    /// In which session.
+    pub session_id: Option<Uuid>,
+    /// From which network address; empty when unknown.
+    pub ip_address: String,
+    /// In which request; empty when there is none.
+    pub request_id: String,
+}
+
 /// What happened.
 #[derive(Debug, Clone)]
 pub struct SecurityEvent {
