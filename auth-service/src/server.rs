@@ -16,6 +16,7 @@ use service_runtime::{
     grpc::server::{LARGEST_MESSAGE, serve as serve_grpc, with_health_and_reflection},
     lifecycle::Tasks,
     mac::Mac,
+    metrics,
     page_token::PageTokens,
     readiness::Readiness,
     secret::Secret,
@@ -196,6 +197,7 @@ pub async fn serve(
     clock: Clock,
     tasks: &Tasks,
 ) -> Result<Started, StartError> {
+    metrics::start();
     let entropy = Entropy::default();
     let rules = open_rules(&config, &clock, &entropy).await?;
     let Rules {

@@ -14,6 +14,7 @@ use service_runtime::{
     },
     lifecycle::Tasks,
     mac::Mac,
+    metrics,
     page_token::PageTokens,
     readiness::Readiness,
     secret::Secret,
@@ -74,6 +75,7 @@ pub async fn serve(
     admin: Option<TcpListener>,
     tasks: &Tasks,
 ) -> Result<(), StartError> {
+    metrics::start();
     let store = migrate(&config).await?;
     let shown = config.service_tokens.first().ok_or(StartError::NoServiceToken)?;
     let auth = AuthClient::new(Channel::at(&config.auth_url), shown)?;

@@ -16,7 +16,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body as _;
 use service_runtime::{
     entropy::Entropy,
@@ -81,6 +81,7 @@ impl Edge {
             }
         }
         let matched = response.extensions_mut().remove::<Matched>();
+        count(&method, matched.as_ref(), response.status(), begun);
         tracing::info!(
             request_id = id_text(&request_id),
             method = method.as_str(),
@@ -168,6 +169,19 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no text")
+}
+
+/// Counts a request. Only routes and methods of ours have names here, because a caller could invent others.
+fn count(method: &Method, matched: Option<&Matched>, status: StatusCode, begun: Instant) {
+    let route = matched.map_or(Cow::Borrowed("-"), |Matched(route)| route.clone());
+    let method = match matched {
+        Some(_) => Cow::Owned(method.as_str().to_owned()),
+        None => Cow::Borrowed("-"),
+    };
+    metrics::histogram!("http_server_request_seconds", "route" => route.clone()).record(begun.elapsed());
+    let status = status.as_u16().to_string();
+    metrics::counter!("http_server_requests_total", "method" => method, "route" => route, "status" => status)
+        .increment(1);
 }
 
 fn id_text(request_id: &HeaderValue) -> &str {

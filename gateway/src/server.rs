@@ -18,6 +18,7 @@ use service_runtime::{
     grpc::channel::Channel,
     lifecycle::Tasks,
     listen::{self, Limits},
+    metrics,
 };
 use tokio::{runtime, sync::oneshot};
 
@@ -45,6 +46,7 @@ const LIMITS: Limits = Limits {
 /// # Errors
 /// When a thread cannot be started.
 pub fn serve(config: &Config, listeners: Vec<TcpListener>, tasks: &Tasks) -> io::Result<()> {
+    metrics::start();
     for listener in listeners {
         let (config, stop) = (config.clone(), tasks.clone());
         let (ended, end) = oneshot::channel();

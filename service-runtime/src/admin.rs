@@ -1,5 +1,5 @@
 //! The listener for operators: `GET /livez` says that the process runs, `GET /readyz` that it can take on work,
-//! or else what it waits for.
+//! or else what it waits for, and `GET /metrics` what it has done so far.
 
 use std::{
     io,
@@ -7,21 +7,25 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{Router, http::StatusCode, response::IntoResponse, routing::get};
+use http::{HeaderName, header::CONTENT_TYPE};
 use hyper_util::service::TowerToHyperService;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::{
     lifecycle::Tasks,
     listen::{self, Limits},
+    metrics,
     readiness::Readiness,
     settings::{Faults, Reader, Setting, Values, from_str},
 };
 
+/// How often the numbers are looked after.
+const UPKEEP: Duration = Duration::from_secs(5);
 /// How long a process that runs may take to say whether it is ready.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -55,12 +59,25 @@ pub fn serve(listener: TcpListener, readiness: Readiness, tasks: &Tasks) -> io::
     };
     let routes = Router::new()
         .route("/livez", get(|| async { "alive\n" }))
-        .route("/readyz", get(ready));
+        .route("/readyz", get(ready))
+        .route("/metrics", get(numbers));
+    tasks.accompany(async {
+        loop {
+            sleep(UPKEEP).await;
+            metrics::upkeep();
+        }
+    });
     tasks.accompany(async move {
         let connection = |_operator| TowerToHyperService::new(routes.clone());
         listen::serve(listener, LIMITS, connection, &Tasks::default()).await;
     });
     Ok(())
+}
+
+/// The numbers in the text format of Prometheus.
+async fn numbers() -> impl IntoResponse {
+    const TEXT: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (TEXT, metrics::written())
 }
 
 /// Why a process is not ready.

@@ -8,7 +8,7 @@
 //! - [`page_token`]: tamper-evident cursors of keyset-paged lists
 //! - [`grpc`]: server, client channel, request context and refusals
 //! - [`process`], [`lifecycle`], [`listen`], [`readiness`], [`admin`]: starting, being watched, stopping
-//! - [`telemetry`], [`causes`]: what an operator sees
+//! - [`telemetry`], [`metrics`](mod@metrics), [`causes`]: what an operator sees
 
 pub mod admin;
 pub mod causes;
@@ -21,6 +21,7 @@ pub mod grpc;
 pub mod lifecycle;
 pub mod listen;
 pub mod mac;
+pub mod metrics;
 pub mod page_token;
 pub mod process;
 pub mod readiness;

@@ -80,3 +80,25 @@ async fn a_running_process_can_be_asked_whether_it_is_ready() {
     let silent = ask(&address).await.unwrap_err();
     assert!(silent.starts_with("nobody answers at 127.0.0.1:"), "{silent}");
 }
+
+#[tokio::test]
+async fn numbers_are_told_as_prometheus_reads_them() {
+    let tasks = Tasks::default();
+    let listener = listen::bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = listener.local_addr().unwrap();
+    admin::serve(listener, Readiness::default(), &tasks).unwrap();
+    service_runtime::metrics::start();
+    metrics::counter!("things_total", "kind" => "a").increment(2);
+    metrics::histogram!("thing_seconds").record(0.004);
+    let told = get(address, "/metrics").await;
+    let told = told.strip_prefix("200 ").unwrap();
+    for line in [
+        "# TYPE things_total counter",
+        "things_total{kind=\"a\"} 2",
+        "thing_seconds_bucket{le=\"0.0025\"} 0",
+        "thing_seconds_bucket{le=\"0.005\"} 1",
+        "thing_seconds_count 1",
+    ] {
+        assert!(told.lines().any(|told| told == line), "{line} in {told}");
+    }
+}

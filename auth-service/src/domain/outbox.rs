@@ -127,6 +127,12 @@ impl Worker {
                 tracing::error!(%mail, kind, attempt, reason, "mail cannot be sent and is given up");
             }
         }
+        let word = match &outcome {
+            Outcome::Sent => "sent",
+            Outcome::PutOff { .. } => "put_off",
+            Outcome::Dead { .. } => "dead",
+        };
+        metrics::counter!("mail_attempts_total", "outcome" => word).increment(1);
         self.record(mail, lease, &outcome).await;
     }
 
@@ -210,6 +216,13 @@ impl Worker {
             .await
         {
             tracing::error!(%error, "finished mail cannot be removed");
+        }
+        if let Ok((count, oldest)) = self.store.waiting_mail().await {
+            let age = oldest
+                .and_then(|oldest| (now - oldest).to_std().ok())
+                .unwrap_or_default();
+            metrics::gauge!("mail_queued").set(u32::try_from(count).unwrap_or(u32::MAX));
+            metrics::gauge!("mail_oldest_queued_seconds").set(age.as_secs_f64());
         }
     }
 

@@ -58,6 +58,7 @@ struct State {
 
 /// One piece of work for a thread with a hasher.
 struct Job {
+    queued: Instant,
     deadline: Instant,
     /// Does the work and sends the answer, unless nobody waits for it any more; says whether it did.
     run: Box<dyn FnOnce(&mut Hasher) -> bool + Send>,
@@ -162,7 +163,12 @@ impl PasswordPool {
             }
             is_wanted
         });
-        self.enqueue(Job { deadline, run })?;
+        let queued = Instant::now();
+        self.enqueue(Job {
+            queued,
+            deadline,
+            run,
+        })?;
         done.await.map_err(|_dropped| Error::Busy(FIRST_GUESS))
     }
 
@@ -171,10 +177,13 @@ impl PasswordPool {
         let ahead = u32::try_from(state.waiting.len()).unwrap_or(u32::MAX) / self.inner.threads;
         let wait = state.average.saturating_mul(ahead.saturating_add(1));
         if state.waiting.len() >= LONGEST_QUEUE || Instant::now() + wait > job.deadline {
+            metrics::counter!("password_jobs_shed_total").increment(1);
             return Err(Error::Busy(wait));
         }
         state.waiting.push_back(job);
+        let waiting = u32::try_from(state.waiting.len()).unwrap_or(u32::MAX);
         drop(state);
+        metrics::gauge!("password_jobs_waiting").set(waiting);
         self.inner.queue.changed.notify_one();
         Ok(())
     }
@@ -209,8 +218,14 @@ impl Queue {
 }
 
 fn work(queue: &Queue, mut hasher: Hasher) {
-    while let Some(Job { deadline, run }) = queue.next() {
+    while let Some(Job {
+        queued,
+        deadline,
+        run,
+    }) = queue.next()
+    {
         let begun = Instant::now();
+        metrics::histogram!("password_job_wait_seconds").record(begun - queued);
         if begun >= deadline {
             continue;
         }
@@ -218,6 +233,7 @@ fn work(queue: &Queue, mut hasher: Hasher) {
         match catch_unwind(AssertUnwindSafe(|| run(&mut hasher))) {
             Ok(true) => {
                 let took = begun.elapsed();
+                metrics::histogram!("password_job_seconds").record(took);
                 let mut state = queue.lock();
                 state.average = (state.average * 7 + took) / 8;
             }

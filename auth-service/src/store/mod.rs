@@ -70,6 +70,7 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn answers(&self) -> Result<bool, Error> {
+        self.database.count_connections(SCHEMA);
         Ok(self.database.answers().await?)
     }
 

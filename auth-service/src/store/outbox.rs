@@ -165,6 +165,18 @@ impl Store {
         Ok(settled == 1)
     }
 
+    /// How many mails wait to be sent, and since when the oldest of them does.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn waiting_mail(&self) -> Result<(i64, Option<DateTime<Utc>>), Error> {
+        Ok(on!(&self.database, |pool| {
+            sqlx::query_as("SELECT COUNT(*), MIN(created_at) FROM mail_outbox WHERE state = 'queued'")
+                .fetch_one(pool)
+                .await
+        })?)
+    }
+
     /// Gives up mail that waits and is worth nothing any more; says how much.
     ///
     /// # Errors

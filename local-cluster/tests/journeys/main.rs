@@ -22,6 +22,7 @@ mod grpc;
 mod hostile;
 mod instructor;
 mod mail_link;
+mod numbers;
 mod password;
 mod policy;
 mod profile;

@@ -96,6 +96,15 @@ impl Database {
         }
     }
 
+    /// Notes for the numbers how many connections there are.
+    pub fn count_connections(&self, database: &'static str) {
+        let (all, idle) = on!(self, |pool| (f64::from(pool.size()), pool.num_idle()));
+        let idle = f64::from(u32::try_from(idle).unwrap_or(u32::MAX));
+        for (state, count) in [("idle", idle), ("used", all - idle)] {
+            metrics::gauge!("database_connections", "database" => database, "state" => state).set(count);
+        }
+    }
+
     /// Whether there are as many connections as there may be, and all of them are in use.
     fn is_busy(&self) -> bool {
         on!(self, |pool| {

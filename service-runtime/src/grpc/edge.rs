@@ -16,7 +16,7 @@ use crate::{
             LONGEST_REQUEST, REQUEST_ID, RequestContext, TRACEPARENT, grpc_timeout, new_request_id,
             sane_request_id,
         },
-        refusal::{Refusal, completed},
+        refusal::{Refusal, code_name, completed},
     },
 };
 
@@ -69,6 +69,7 @@ impl Edge {
         }
         let code = response.headers().get(Status::GRPC_STATUS);
         let code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
+        count(&method, code, begun);
         tracing::info!(
             request_id = &*request_id,
             method,
@@ -90,6 +91,17 @@ impl Edge {
             peer: Some(peer),
         }
     }
+}
+
+/// Counts a request. A method that nobody knows is counted without its name, which is the caller's.
+fn count(method: &str, code: Code, begun: Instant) {
+    let method = match code {
+        Code::Unimplemented => "unknown".to_owned(),
+        _ => method.trim_start_matches('/').to_owned(),
+    };
+    metrics::histogram!("grpc_server_request_seconds", "method" => method.clone()).record(begun.elapsed());
+    metrics::counter!("grpc_server_requests_total", "method" => method, "code" => code_name(code))
+        .increment(1);
 }
 
 fn too_late() -> Refusal {
