@@ -1,7 +1,7 @@
 //! The channel to another service: spread over every address its name resolves to, and honest about what became
 //! of a request.
 //!
-//! - Each request goes to the connected address that has the fewest unanswered ones.
+//! - Each request goes to the connected address that has the fewest unanswered ones, in turn where that is equal.
 //! - A request that was never sent, because its connection was just closed, goes to another address by itself.
 //!   One that may have arrived is never repeated here: its caller alone knows whether that is safe.
 //! - An address that stops answering is noticed by keepalive, left out, and tried again in the background.
@@ -46,6 +46,7 @@ const MOST_ATTEMPTS: usize = 3;
 pub struct Channel {
     authority: Authority,
     connections: watch::Receiver<Vec<Arc<Connection>>>,
+    turn: Arc<AtomicUsize>,
     _keeper: Arc<JoinSet<()>>,
 }
 
@@ -94,6 +95,7 @@ impl Channel {
         Self {
             authority,
             connections,
+            turn: Arc::default(),
             _keeper: Arc::new(keeper),
         }
     }
@@ -125,9 +127,13 @@ impl Channel {
 
     /// The open connection with the fewest unanswered requests.
     async fn least_busy(&mut self) -> Result<Arc<Connection>, Status> {
+        // Of those that are equally busy each gets its turn.
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let choose = |connections: &Vec<Arc<Connection>>| {
-            let open = connections
+            let (first, last) = connections.split_at(turn % connections.len().max(1));
+            let open = last
                 .iter()
+                .chain(first)
                 .filter(|connection| !connection.sender.is_closed());
             open.min_by_key(|connection| connection.unanswered.load(Ordering::Relaxed))
                 .cloned()

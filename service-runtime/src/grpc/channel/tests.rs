@@ -129,6 +129,21 @@ async fn slow_requests_are_spread_over_every_address() {
 }
 
 #[tokio::test]
+async fn requests_one_after_the_other_are_spread_too() {
+    let servers = [Server::start(), Server::start(), Server::start()];
+    let (channel, _) = channel(&servers.each_ref());
+    connected_to(&channel, 3).await;
+    let mut seen = Vec::new();
+    for _ in 0..9 {
+        seen.push(who(&channel).await);
+    }
+    for server in &servers {
+        let share = seen.iter().filter(|by| **by == server.address.to_string());
+        assert_eq!(share.count(), 3);
+    }
+}
+
+#[tokio::test]
 async fn a_rolling_restart_loses_no_request() {
     let (first, second) = (Server::start(), Server::start());
     let (channel, addresses) = channel(&[&first, &second]);
