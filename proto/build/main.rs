@@ -7,6 +7,7 @@
     reason = "the way a build script is spoken to and answers"
 )]
 
+mod debug;
 mod json;
 mod routes;
 
@@ -39,7 +40,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut config = tonic_prost_build::configure();
     config = json::annotate(config, &pool);
+    config = debug::withhold(config, &pool);
     config.compile_fds(compiler.file_descriptor_set())?;
+    fs::write(out.join("debug.rs"), debug::implementations(&pool))?;
     fs::write(out.join("words.rs"), json::words(&pool))?;
     fs::write(
         out.join("routes.rs"),

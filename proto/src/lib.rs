@@ -32,6 +32,37 @@ pub mod course {
     }
 }
 
+include!(concat!(env!("OUT_DIR"), "/debug.rs"));
+
 /// Every file of the contract with its comments and options, as an encoded
 /// `google.protobuf.FileDescriptorSet`: what reflection answers with and OpenAPI is made from.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));
+
+#[cfg(test)]
+mod tests {
+    use crate::auth::v1::{AuthorizeRequest, LoginRequest, TokenPair};
+
+    #[test]
+    fn no_message_shows_a_password_or_a_token() {
+        let text = || "s3cret".to_owned();
+        let login = LoginRequest {
+            username: "ada@example.org".to_owned(),
+            password: text(),
+        };
+        let shown = format!("{login:?}");
+        assert!(
+            shown.contains("ada@example.org") && !shown.contains("s3cret"),
+            "{shown}"
+        );
+        let pair = TokenPair {
+            access: text(),
+            refresh: text(),
+            expires_in: 900,
+            ..TokenPair::default()
+        };
+        let shown = format!("{pair:?}");
+        assert!(shown.contains("900") && !shown.contains("s3cret"), "{shown}");
+        let asked = AuthorizeRequest { access_token: text() };
+        assert!(!format!("{asked:?}").contains("s3cret"));
+    }
+}
