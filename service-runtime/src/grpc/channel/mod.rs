@@ -75,11 +75,18 @@ impl Channel {
         let resolve = move || {
             let hosts = Arc::clone(&hosts);
             async move {
-                let mut found = Vec::new();
+                let (mut found, mut failed) = (Vec::new(), None);
                 for (host, port) in hosts.iter() {
-                    found.extend(tokio::net::lookup_host((host.as_str(), *port)).await?);
+                    match tokio::net::lookup_host((host.as_str(), *port)).await {
+                        Ok(addresses) => found.extend(addresses),
+                        Err(error) => failed = Some(error),
+                    }
                 }
-                Ok(found)
+                // A name that nobody knows does not take the others away.
+                match failed {
+                    Some(error) if found.is_empty() => Err(error),
+                    _ => Ok(found),
+                }
             }
         };
         Self::resolved_by(addresses.first().authority().clone(), resolve)

@@ -114,6 +114,13 @@ async fn a_name_an_ipv4_and_an_ipv6_address_are_reached() {
 }
 
 #[tokio::test]
+async fn a_name_that_nobody_knows_does_not_take_the_others_away() {
+    let server = Server::start();
+    let channel = Channel::to(&format!("http://nobody.invalid:1,http://{}", server.address)).unwrap();
+    assert_eq!(who(&channel).await, server.address.to_string());
+}
+
+#[tokio::test]
 async fn slow_requests_are_spread_over_every_address() {
     let servers = [Server::start(), Server::start(), Server::start()];
     let (channel, _) = channel(&servers.each_ref());
