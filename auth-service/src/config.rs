@@ -11,6 +11,7 @@ use service_runtime::{
         self, DATA_DIR, ENABLE_LOGGING, ENVIRONMENT, Environment, Faults, RUST_LOG, Reader, SERVICE_TOKEN,
         SHUTDOWN_GRACE, Setting, Values, from_str, secrets, switch, text,
     },
+    tls::{TLS_CA, TLS_CERT, TLS_KEY, Tls},
 };
 
 use crate::{
@@ -37,6 +38,9 @@ pub const SETTINGS: &[Setting] = &[
         "127.0.0.1:9091",
         "Where /livez and /readyz are served",
     ),
+    TLS_CERT,
+    TLS_KEY,
+    TLS_CA,
     Setting::secret(
         "AUTH_DATABASE_URL",
         "The database of this service alone; wins over DATABASE_URL",
@@ -120,6 +124,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where `/livez` and `/readyz` are served.
     pub admin_listen: SocketAddr,
+    /// What is shown and who is trusted on connections.
+    pub tls: Tls,
     /// The database.
     pub database_url: Secret<String>,
     /// Where people reach the gateway, without a slash at the end; also the issuer of tokens.
@@ -162,6 +168,7 @@ impl Config {
         let shutdown_grace = reader.read("SHUTDOWN_GRACE", duration::parse);
         let listen = reader.read("AUTH_LISTEN", from_str);
         let admin_listen = reader.read("ADMIN_LISTEN", from_str);
+        let tls = Tls::of_services(&mut reader);
         let base_url = reader.read("BASE_URL", |text| base_url(text, production));
         let service_tokens = reader.read("SERVICE_TOKEN", secrets);
         let access_lifetime = reader.read("ACCESS_TOKEN_LIFETIME", |text| {
@@ -185,6 +192,7 @@ impl Config {
                 shutdown_grace: shutdown_grace?,
                 listen: listen?,
                 admin_listen: admin_listen?,
+                tls: tls?,
                 database_url: database_url?,
                 base_url: base_url?,
                 service_tokens: service_tokens?,

@@ -265,13 +265,14 @@ pub async fn serve(
     );
     let descriptors = proto::FILE_DESCRIPTOR_SET;
     let routes = with_health_and_reflection(routes, descriptors, &SERVICES, readiness.clone(), tasks).await?;
-    serve_grpc(listener, routes, tasks)?;
+    config.tls.follow(tasks);
+    serve_grpc(listener, config.tls.for_services(), routes, tasks)?;
 
     tasks.spawn("mail worker", outbox.run(bell, tasks.clone()));
     tasks.spawn("clean-up", cleanup.run(tasks.clone()));
     tasks.spawn("signing keys", keys.watch(tasks.clone()));
     if let Some(listener) = admin_listener {
-        admin::serve(listener, readiness, tasks)?;
+        admin::serve(listener, config.tls.for_anyone(), readiness, tasks)?;
     }
     Ok(Started { staff_made })
 }

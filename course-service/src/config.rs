@@ -4,12 +4,13 @@ use std::{net::SocketAddr, time::Duration};
 
 use service_runtime::{
     duration,
-    grpc::channel::{Addresses, BadAddress},
+    grpc::channel::Upstream,
     secret::Secret,
     settings::{
         self, DATA_DIR, ENABLE_LOGGING, ENVIRONMENT, Environment, Faults, Reader, SERVICE_TOKEN, Setting,
         Values,
     },
+    tls::{TLS_CA, TLS_CERT, TLS_KEY, Tls},
 };
 
 use crate::model::currency::Currency;
@@ -26,6 +27,9 @@ pub const SETTINGS: &[Setting] = &[
         "127.0.0.1:9092",
         "Address of the operator's listener: /livez and /readyz",
     ),
+    TLS_CERT,
+    TLS_KEY,
+    TLS_CA,
     Setting::new(
         "AUTH_URL",
         "http://127.0.0.1:50051",
@@ -61,8 +65,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where operators are served.
     pub admin_listen: SocketAddr,
-    /// Where auth-service is: `http://host:port`.
-    pub auth_url: Addresses,
+    /// What is shown and who is trusted on connections.
+    pub tls: Tls,
+    /// Where auth-service is.
+    pub auth_url: Upstream,
     /// What services show each other: one, or two while it is being changed. The first one is shown.
     pub service_tokens: Vec<Secret<String>>,
     /// Where courses are kept: `postgres://…` or `sqlite:<file>`.
@@ -86,7 +92,8 @@ impl Config {
         let mut reader = Reader::new(values, SETTINGS);
         let listen = reader.read("COURSE_LISTEN", settings::from_str);
         let admin_listen = reader.read("ADMIN_LISTEN", settings::from_str);
-        let auth_url = reader.read("AUTH_URL", addresses);
+        let tls = Tls::of_services(&mut reader);
+        let auth_url = Upstream::of_setting(&mut reader, "AUTH_URL", tls.as_ref());
         let service_tokens = reader.read("SERVICE_TOKEN", settings::secrets);
         let database_url = settings::database_url(&mut reader, "COURSE_DATABASE_URL", "course.db");
         let default_currency = reader.read("DEFAULT_CURRENCY", Currency::parse);
@@ -97,6 +104,7 @@ impl Config {
             Some(Self {
                 listen: listen?,
                 admin_listen: admin_listen?,
+                tls: tls?,
                 auth_url: auth_url?,
                 service_tokens: service_tokens?,
                 database_url: database_url?,
@@ -108,10 +116,6 @@ impl Config {
         })();
         reader.finish(built)
     }
-}
-
-fn addresses(text: &str) -> Result<Addresses, String> {
-    text.parse().map_err(|bad: BadAddress| bad.to_string())
 }
 
 #[cfg(test)]

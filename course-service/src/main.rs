@@ -55,10 +55,10 @@ async fn serve_until_told(config: Config) -> Result<(), Box<dyn Error>> {
     let listener = listen::bind(config.listen)?;
     let admin_listener = listen::bind(config.admin_listen)?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
-    let (tasks, grace) = (Tasks::default(), config.shutdown_grace);
+    let (tasks, grace, scheme) = (Tasks::default(), config.shutdown_grace, config.tls.scheme());
     server::serve(config, listener, Some(admin_listener), &tasks).await?;
     say(format_args!(
-        "course-service: gRPC on {address}, operators on http://{admin_address}"
+        "course-service: gRPC on {address}, operators on {scheme}://{admin_address}"
     ));
     until_told_to_stop(&tasks, grace).await
 }

@@ -76,6 +76,7 @@ pub async fn serve(
     tasks: &Tasks,
 ) -> Result<(), StartError> {
     metrics::start();
+    config.tls.follow(tasks);
     let store = migrate(&config).await?;
     let shown = config.service_tokens.first().ok_or(StartError::NoServiceToken)?;
     let auth = AuthClient::new(Channel::at(&config.auth_url), shown)?;
@@ -115,8 +116,8 @@ pub async fn serve(
     )
     .await?;
     if let Some(admin) = admin {
-        admin::serve(admin, readiness, tasks)?;
+        admin::serve(admin, config.tls.for_anyone(), readiness, tasks)?;
     }
-    service_runtime::grpc::server::serve(listener, routes, tasks)?;
+    service_runtime::grpc::server::serve(listener, config.tls.for_services(), routes, tasks)?;
     Ok(())
 }

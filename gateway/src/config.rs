@@ -8,9 +8,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use http::{HeaderValue, Uri};
 use service_runtime::{
     duration,
-    grpc::channel::{Addresses, BadAddress},
+    grpc::channel::Upstream,
     secret::Secret,
     settings::{self, Environment, Faults, Reader, Setting, Values, from_str, switch, text},
+    tls::{TLS_CA, TLS_CERT, TLS_KEY, Tls},
 };
 
 pub use self::{hosts::AllowedHosts, origins::Origins};
@@ -27,6 +28,17 @@ pub const SETTINGS: &[Setting] = &[
         "ADMIN_LISTEN",
         "127.0.0.1:9090",
         "Where operators ask for /livez and /readyz",
+    ),
+    TLS_CERT,
+    TLS_KEY,
+    TLS_CA,
+    Setting::optional(
+        "GATEWAY_TLS_CERT",
+        "File with the certificate that browsers see, and its chain, in PEM [default: that of TLS_CERT]",
+    ),
+    Setting::optional(
+        "GATEWAY_TLS_KEY",
+        "File with the private key of GATEWAY_TLS_CERT, in PEM",
     ),
     Setting::new(
         "AUTH_URL",
@@ -87,10 +99,14 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where operators ask.
     pub admin_listen: SocketAddr,
+    /// What operators and services are shown, and which services are trusted.
+    pub tls: Tls,
+    /// What browsers are shown, where that is something else.
+    pub public_tls: Tls,
     /// Where auth-service is.
-    pub auth_url: Addresses,
+    pub auth_url: Upstream,
     /// Where course-service is.
-    pub course_url: Addresses,
+    pub course_url: Upstream,
     /// The address under which people reach the gateway, without a slash at its end.
     pub base_url: String,
     /// The host names that are answered.
@@ -117,13 +133,23 @@ impl Config {
         reader.finish(config)
     }
 
+    /// How addresses under which browsers reach this listener begin.
+    pub fn public_scheme(&self) -> &'static str {
+        match self.public_tls.for_anyone() {
+            Some(_) => self.public_tls.scheme(),
+            None => self.tls.scheme(),
+        }
+    }
+
     fn read(reader: &mut Reader<'_>, environment: Environment) -> Option<Self> {
         // Every setting is read before the first `?`, so that every fault is named.
         let logging = reader.read("ENABLE_LOGGING", switch);
         let listen = reader.read("GATEWAY_LISTEN", from_str);
         let admin_listen = reader.read("ADMIN_LISTEN", from_str);
-        let auth_url = reader.read("AUTH_URL", addresses);
-        let course_url = reader.read("COURSE_URL", addresses);
+        let tls = Tls::of_services(reader);
+        let public_tls = Tls::of_listener(reader, "GATEWAY_TLS_CERT", "GATEWAY_TLS_KEY");
+        let auth_url = Upstream::of_setting(reader, "AUTH_URL", tls.as_ref());
+        let course_url = Upstream::of_setting(reader, "COURSE_URL", tls.as_ref());
         let base_url = reader.read("BASE_URL", url);
         let allowed_hosts = hosts::read(reader, environment);
         let origins = origins::read(reader);
@@ -139,6 +165,8 @@ impl Config {
             logging: logging?,
             listen: listen?,
             admin_listen: admin_listen?,
+            tls: tls?,
+            public_tls: public_tls?,
             auth_url: auth_url?,
             course_url: course_url?,
             base_url: base_url?,
@@ -149,11 +177,6 @@ impl Config {
             shutdown_grace: shutdown_grace?,
         })
     }
-}
-
-/// Reads where a service is.
-fn addresses(text: &str) -> Result<Addresses, String> {
-    text.parse().map_err(|bad: BadAddress| bad.to_string())
 }
 
 /// Reads `http://host:port` or `https://…`, and drops a slash at the end.
@@ -221,6 +244,9 @@ mod tests {
         for (name, value) in [
             ("AUTH_URL", "127.0.0.1:50051"),
             ("AUTH_URL", "https://127.0.0.1:50051"),
+            ("TLS_CERT", "/nowhere/cert.pem"),
+            ("TLS_CA", "/nowhere/ca.pem"),
+            ("GATEWAY_TLS_CERT", "/nowhere/cert.pem"),
             ("COURSE_URL", "ftp://127.0.0.1"),
             ("COURSE_URL", "http://127.0.0.1:50052/v1"),
             ("COURSE_URL", "http://127.0.0.1:0"),

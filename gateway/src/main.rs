@@ -63,8 +63,14 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
 
     let tasks = Tasks::default();
     server::serve(&config, listeners, &tasks)?;
-    admin::serve(admin_listener, Readiness::default(), &tasks)?;
-    say(format_args!("gateway listens on http://{bound}"));
-    say(format_args!("admin listens on http://{admin_bound}"));
+    admin::serve(
+        admin_listener,
+        config.tls.for_anyone(),
+        Readiness::default(),
+        &tasks,
+    )?;
+    let (scheme, admin_scheme) = (config.public_scheme(), config.tls.scheme());
+    say(format_args!("gateway listens on {scheme}://{bound}"));
+    say(format_args!("admin listens on {admin_scheme}://{admin_bound}"));
     until_told_to_stop(&tasks, config.shutdown_grace).await
 }

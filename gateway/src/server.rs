@@ -47,6 +47,8 @@ const LIMITS: Limits = Limits {
 /// When a thread cannot be started.
 pub fn serve(config: &Config, listeners: Vec<TcpListener>, tasks: &Tasks) -> io::Result<()> {
     metrics::start();
+    config.tls.follow(tasks);
+    config.public_tls.follow(tasks);
     for listener in listeners {
         let (config, stop) = (config.clone(), tasks.clone());
         let (ended, end) = oneshot::channel();
@@ -80,7 +82,8 @@ fn run(config: &Config, listener: TcpListener, stop: &Tasks) -> io::Result<()> {
                 async move { Ok::<_, Infallible>(edge.answer(request, address).await) }
             })
         };
-        listen::serve(listener, LIMITS, connection, stop).await;
+        let tls = config.public_tls.for_anyone().or_else(|| config.tls.for_anyone());
+        listen::serve(listener, tls, LIMITS, connection, stop).await;
         Ok(())
     })
 }

@@ -149,7 +149,7 @@ impl LocalCluster {
         course_service::server::serve(configs.course, course, None, &back).await?;
         gateway::server::serve(&configs.gateway, gateway, &front).map_err(StartError::Gateway)?;
         let readiness = Readiness::default();
-        admin::serve(admin, readiness.clone(), &back).map_err(StartError::Gateway)?;
+        admin::serve(admin, None, readiness.clone(), &back).map_err(StartError::Gateway)?;
         readiness.set(CLUSTER, true);
         Ok(Self {
             gateway: gateway_address,

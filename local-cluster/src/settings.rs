@@ -30,8 +30,16 @@ impl std::fmt::Debug for Staff {
 
 /// The address of the first staff account when nobody chose one.
 const STAFF_USERNAME: &str = "admin@onlineedu.example";
-/// What the cluster sets itself: its services find each other.
-const OWN: [&str; 2] = ["AUTH_URL", "COURSE_URL"];
+/// What the cluster needs nobody to set: its services find each other, and talk within one process.
+const OWN: [&str; 7] = [
+    "AUTH_URL",
+    "COURSE_URL",
+    "TLS_CERT",
+    "TLS_KEY",
+    "TLS_CA",
+    "GATEWAY_TLS_CERT",
+    "GATEWAY_TLS_KEY",
+];
 
 /// Every setting of the cluster: those of its services, each once.
 pub fn settings() -> Vec<Setting> {

@@ -8,6 +8,7 @@
 //! - [`page_token`]: tamper-evident cursors of keyset-paged lists
 //! - [`grpc`]: server, client channel, request context and refusals
 //! - [`process`], [`lifecycle`], [`listen`], [`readiness`], [`admin`]: starting, being watched, stopping
+//! - [`tls`]: certificates, ours and those of others
 //! - [`telemetry`], [`metrics`](mod@metrics), [`causes`]: what an operator sees
 
 pub mod admin;
@@ -28,3 +29,4 @@ pub mod readiness;
 pub mod secret;
 pub mod settings;
 pub mod telemetry;
+pub mod tls;

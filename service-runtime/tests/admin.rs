@@ -32,7 +32,7 @@ async fn readiness_is_told_until_the_very_end() {
     let listener = listen::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = listener.local_addr().unwrap();
     readiness.set("database", false);
-    admin::serve(listener, readiness.clone(), &tasks).unwrap();
+    admin::serve(listener, None, readiness.clone(), &tasks).unwrap();
     assert_eq!(get(address, "/livez").await, "200 alive");
     assert_eq!(get(address, "/readyz").await, "503 not ready: database");
     readiness.set("database", true);
@@ -70,7 +70,7 @@ async fn a_running_process_can_be_asked_whether_it_is_ready() {
     let listener = listen::bind(([0, 0, 0, 0], 0).into()).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     readiness.set("database", false);
-    admin::serve(listener, readiness.clone(), &tasks).unwrap();
+    admin::serve(listener, None, readiness.clone(), &tasks).unwrap();
     assert_eq!(ask(&address).await, Err("not ready: database".to_owned()));
     readiness.set("database", true);
     assert_eq!(ask(&address).await, Ok(()));
@@ -86,7 +86,7 @@ async fn numbers_are_told_as_prometheus_reads_them() {
     let tasks = Tasks::default();
     let listener = listen::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = listener.local_addr().unwrap();
-    admin::serve(listener, Readiness::default(), &tasks).unwrap();
+    admin::serve(listener, None, Readiness::default(), &tasks).unwrap();
     service_runtime::metrics::start();
     metrics::counter!("things_total", "kind" => "a").increment(2);
     metrics::histogram!("thing_seconds").record(0.004);

@@ -47,7 +47,7 @@ async fn server(tasks: &Tasks) -> SocketAddr {
     .unwrap();
     let listener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
-    serve(listener, routes, tasks).unwrap();
+    serve(listener, None, routes, tasks).unwrap();
     address
 }
 

@@ -29,7 +29,7 @@ fn serve(limits: Limits, tasks: &Tasks) -> SocketAddr {
         let answer = |_client| {
             service_fn(async |_request: Request<Incoming>| Ok::<_, Infallible>(Response::new(String::new())))
         };
-        listen::serve(listener, limits, answer, &stop).await;
+        listen::serve(listener, None, limits, answer, &stop).await;
     });
     address
 }

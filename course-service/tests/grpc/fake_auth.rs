@@ -61,7 +61,7 @@ impl FakeAuth {
         let listener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let routes = Routes::new(TokenServiceServer::new(fake.clone()));
-        grpc::server::serve(listener, routes, tasks).unwrap();
+        grpc::server::serve(listener, None, routes, tasks).unwrap();
         (fake, address)
     }
 

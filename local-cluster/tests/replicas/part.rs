@@ -73,7 +73,12 @@ async fn run(Orders { part, values }: Orders) -> Result<(), Box<dyn Error>> {
             let listeners = listen::bind_many(config.listen, 2)?;
             let admin_listener = listen::bind(config.admin_listen)?;
             gateway::server::serve(&config, listeners, &tasks)?;
-            admin::serve(admin_listener, Readiness::default(), &tasks)?;
+            admin::serve(
+                admin_listener,
+                config.tls.for_anyone(),
+                Readiness::default(),
+                &tasks,
+            )?;
             config.shutdown_grace
         }
     };

@@ -17,6 +17,7 @@ use crate::{
     lifecycle::Tasks,
     listen::{self, Limits},
     readiness::Readiness,
+    tls::Acceptor,
 };
 
 /// The largest message a caller may send, in bytes.
@@ -93,11 +94,12 @@ const LIMITS: Limits = Limits {
     http2_only: true,
 };
 
-/// Serves until the tasks are asked to stop, then finishes the requests that run.
+/// Serves until the tasks are asked to stop, then finishes the requests that run. With `tls`, nothing is said in the
+/// clear.
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub fn serve(listener: TcpListener, routes: Routes, tasks: &Tasks) -> io::Result<()> {
+pub fn serve(listener: TcpListener, tls: Option<Acceptor>, routes: Routes, tasks: &Tasks) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let edge = Arc::new(Edge::new(routes));
     let stop = tasks.clone();
@@ -109,7 +111,7 @@ pub fn serve(listener: TcpListener, routes: Routes, tasks: &Tasks) -> io::Result
                 async move { edge.answer(request, client.ip()).await }
             })
         };
-        listen::serve(listener, LIMITS, connection, &stop).await;
+        listen::serve(listener, tls, LIMITS, connection, &stop).await;
     });
     Ok(())
 }

@@ -16,16 +16,17 @@ use tokio::{
 };
 
 use super::connection::{self, BoxError, Limits};
-use crate::lifecycle::Tasks;
+use crate::{lifecycle::Tasks, tls::Acceptor};
 
 /// How long to wait when the process can accept nothing, such as without free file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts until the tasks are asked to stop, then lets each connection finish the requests that run, until they
-/// are cut off. `service`
-/// makes what answers the requests of one connection, given the address it comes from.
+/// are cut off. With `tls`, nothing is said in the clear. `service` makes what answers the requests of one connection,
+/// given the address it comes from.
 pub async fn serve<S, B>(
     listener: TcpListener,
+    tls: Option<Acceptor>,
     limits: Limits,
     service: impl Fn(SocketAddr) -> S,
     stop: &Tasks,
@@ -42,7 +43,7 @@ pub async fn serve<S, B>(
         };
         tokio::select! {
             (place, (stream, client)) = accepting => {
-                let serving = connection::serve(stream, limits, service(client), stop.clone());
+                let serving = connection::serve(stream, tls.clone(), limits, service(client), stop.clone());
                 connections.spawn(async move {
                     serving.await;
                     drop(place);
@@ -54,7 +55,13 @@ pub async fn serve<S, B>(
     }
     // Who is connected as far as they know must not find the door shut.
     while let Some(Ok((stream, client))) = listener.accept().now_or_never() {
-        connections.spawn(connection::serve(stream, limits, service(client), stop.clone()));
+        connections.spawn(connection::serve(
+            stream,
+            tls.clone(),
+            limits,
+            service(client),
+            stop.clone(),
+        ));
     }
     drop(listener);
     tokio::select! {

@@ -19,14 +19,21 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use tokio::{net::TcpStream, time};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time,
+};
 
-use crate::lifecycle::Tasks;
+use crate::{lifecycle::Tasks, tls::Acceptor};
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long the head of an HTTP/1 request may take to arrive, and how long the connection may then be idle.
 const LONGEST_HEAD: Duration = Duration::from_secs(10);
+
+/// How long the handshake of TLS may take.
+const LONGEST_HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// How long a connection that has asked nothing yet is kept when the process is told to stop.
 const LAST_CALL: Duration = Duration::from_millis(300);
@@ -46,19 +53,44 @@ pub struct Limits {
     pub http2_only: bool,
 }
 
-/// Serves a connection; the future ends with it.
-pub(super) fn serve<S, B>(
+/// Serves a connection, after shaking hands where `tls` says how; the future ends with it.
+pub(super) async fn serve<S, B>(
     stream: TcpStream,
+    tls: Option<Acceptor>,
     limits: Limits,
     service: S,
     stop: Tasks,
-) -> impl Future<Output = ()> + Send + use<S, B>
-where
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Send + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     // An answer in two segments must not wait for the acknowledgement of the first one.
     let _best_effort = stream.set_nodelay(true);
+    let Some(tls) = tls else {
+        return speak_http(stream, limits, service, stop).await;
+    };
+    let last_call = async {
+        stop.stopping().await;
+        time::sleep(LAST_CALL).await;
+    };
+    let shaken = tokio::select! {
+        shaken = time::timeout(LONGEST_HANDSHAKE, tls.accept(stream)) => shaken,
+        () = last_call => return,
+    };
+    match shaken.unwrap_or_else(|late| Err(late.into())) {
+        Ok(stream) => speak_http(stream, limits, service, stop).await,
+        // Whoever tries doors is not worth more.
+        Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
+    }
+}
+
+/// Answers what is asked on a connection.
+fn speak_http<I, S, B>(stream: I, limits: Limits, service: S, stop: Tasks) -> impl Future<Output = ()> + Send
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
     let asked = Arc::new(AtomicBool::new(false));
     let heard = Arc::clone(&asked);
     let has_asked = move || heard.load(Ordering::Relaxed);

@@ -60,6 +60,11 @@ impl<'a> Reader<'a> {
         self.faults.push(format!("{name} {sentence}"));
     }
 
+    /// Notes a fault that names its setting itself.
+    pub fn note(&mut self, fault: impl fmt::Display) {
+        self.faults.push(fault.to_string());
+    }
+
     /// What was built from the settings, or everything that is wrong with them.
     ///
     /// # Errors

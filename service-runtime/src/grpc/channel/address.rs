@@ -1,4 +1,5 @@
-//! Where another service is: `http://host` or `http://host:port`, and nothing more; or several of those.
+//! Where another service is: `http://host` or `http://host:port`, or either with `https`, and nothing more; or
+//! several of those.
 
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 
@@ -6,21 +7,34 @@ use http::{
     Uri,
     uri::{Authority, Scheme},
 };
+use tokio_rustls::rustls::pki_types::ServerName;
 
-/// The port of an address that names none.
-const DEFAULT_PORT: u16 = 80;
+use crate::{
+    settings::Reader,
+    tls::{Connector, Tls},
+};
 
 /// The address of a service, such as `http://auth-service:50051`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
+    scheme: Scheme,
     authority: Authority,
     port: u16,
 }
 
-/// An address that is no `http://host:port`.
+/// An address that cannot be called.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not an address such as http://auth-service:50051")]
-pub struct BadAddress(pub(super) String);
+pub enum BadAddress {
+    /// It is no `http://host:port`.
+    #[error("{0:?} is not an address such as http://auth-service:50051")]
+    NoAddress(String),
+    /// It begins with `https://`, and nothing tells whom to trust.
+    #[error("{0:?} cannot be called without TLS_CA, which says whom to trust")]
+    NoAuthority(String),
+    /// It begins with `http://`, and services are to be told by their certificates.
+    #[error("{0:?} must begin with https://, since TLS_CA is set")]
+    InTheClear(String),
+}
 
 impl Address {
     /// The host: a name, or an IP address without brackets.
@@ -33,6 +47,10 @@ impl Address {
         self.port
     }
 
+    pub(super) const fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
     pub(super) const fn authority(&self) -> &Authority {
         &self.authority
     }
@@ -43,42 +61,63 @@ impl FromStr for Address {
 
     /// Reads an address; a slash at its end does not count.
     fn from_str(text: &str) -> Result<Self, BadAddress> {
-        read(text).ok_or_else(|| BadAddress(text.to_owned()))
+        read(text).ok_or_else(|| BadAddress::NoAddress(text.to_owned()))
     }
 }
 
-/// Where one service is: at one address or at several, all of which serve the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Addresses {
+/// Where one service is, at one address or at several that serve the same, and how to tell over TLS that it is the
+/// one.
+#[derive(Debug, Clone)]
+pub struct Upstream {
     first: Address,
     others: Vec<Address>,
+    tls: Option<Connector>,
 }
 
-impl Addresses {
+impl Upstream {
+    /// Reads addresses that are separated by commas, all of them `http://`, or all of them `https://` if there is an
+    /// authority that tells who answers there.
+    ///
+    /// # Errors
+    /// [`BadAddress`].
+    pub fn read(text: &str, tls: &Tls) -> Result<Self, BadAddress> {
+        let tls = tls.for_calls();
+        let mut addresses = text.split(',').map(|text| {
+            let address: Address = text.trim().parse()?;
+            match (&tls, address.scheme() == &Scheme::HTTPS) {
+                (Some(_), false) => Err(BadAddress::InTheClear(text.to_owned())),
+                (None, true) => Err(BadAddress::NoAuthority(text.to_owned())),
+                _ => Ok(address),
+            }
+        });
+        let first = addresses
+            .next()
+            .unwrap_or_else(|| Err(BadAddress::NoAddress(text.to_owned())))?;
+        let others = addresses.collect::<Result<_, _>>()?;
+        Ok(Self { first, others, tls })
+    }
+
+    /// Reads the setting that says where a service is. `None` means that a fault was noted, there or in `tls`.
+    pub fn of_setting(reader: &mut Reader<'_>, name: &str, tls: Option<&Tls>) -> Option<Self> {
+        reader.read(name, |text| match tls {
+            Some(tls) => Self::read(text, tls).map(Some).map_err(|bad| bad.to_string()),
+            // Nobody knows yet how it should begin.
+            None => Ok(None),
+        })?
+    }
+
     /// The one by which requests call the service.
     pub(super) const fn first(&self) -> &Address {
         &self.first
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Address> {
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &Address> {
         std::iter::once(&self.first).chain(&self.others)
     }
-}
 
-impl FromStr for Addresses {
-    type Err = BadAddress;
-
-    /// Reads addresses that are separated by commas.
-    fn from_str(text: &str) -> Result<Self, BadAddress> {
-        let mut addresses = text.split(',').map(|address| address.trim().parse());
-        let first = addresses
-            .next()
-            .unwrap_or_else(|| Err(BadAddress(text.to_owned())))?;
-        Ok(Self {
-            first,
-            others: addresses.collect::<Result<_, _>>()?,
-        })
+    pub(super) const fn tls(&self) -> Option<&Connector> {
+        self.tls.as_ref()
     }
 }
 
@@ -92,11 +131,23 @@ fn read(text: &str) -> Option<Address> {
         Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().is_ok(),
         None => !host.is_empty(),
     };
+    let scheme = parts.scheme?;
     let port = match authority.as_str().strip_prefix(host)? {
-        "" => DEFAULT_PORT,
+        "" if scheme == Scheme::HTTPS => 443,
+        "" => 80,
         rest => port(rest.strip_prefix(':')?)?,
     };
-    (is_host && parts.scheme == Some(Scheme::HTTP)).then_some(Address { authority, port })
+    // Over TLS the host has to be one that a certificate can name.
+    let is_callable = match scheme.as_str() {
+        "http" => true,
+        "https" => ServerName::try_from(host.trim_matches(['[', ']'])).is_ok(),
+        _ => false,
+    };
+    (is_host && is_callable).then_some(Address {
+        scheme,
+        authority,
+        port,
+    })
 }
 
 /// A port that can be connected to.
@@ -108,7 +159,7 @@ fn port(digits: &str) -> Option<u16> {
 
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "http://{}", self.authority)
+        write!(formatter, "{}://{}", self.scheme, self.authority)
     }
 }
 
@@ -123,6 +174,8 @@ mod tests {
             ("http://auth_service", "auth_service", 80),
             ("http://127.0.0.1:1/", "127.0.0.1", 1),
             ("http://[::1]:65535", "::1", 65535),
+            ("https://auth-service", "auth-service", 443),
+            ("https://[::1]:1", "::1", 1),
         ] {
             let address: Address = text.parse().unwrap();
             assert_eq!((address.host(), address.port()), (host, port), "{text}");
@@ -133,8 +186,8 @@ mod tests {
     #[test]
     fn a_service_may_have_several_addresses() {
         let shown = |text: &str| {
-            let addresses: Addresses = text.parse()?;
-            Ok::<Vec<String>, BadAddress>(addresses.iter().map(Address::to_string).collect())
+            let upstream = Upstream::read(text, &Tls::default())?;
+            Ok::<Vec<String>, BadAddress>(upstream.addresses().map(Address::to_string).collect())
         };
         assert_eq!(
             shown("http://a:1, http://b:2").unwrap(),
@@ -154,7 +207,7 @@ mod tests {
             "http://",
             "http:///",
             "http://:50051",
-            "https://auth:50051",
+            "https://au^th",
             "ftp://auth",
             "http://auth:50051/v1",
             "http://auth:50051//",
@@ -169,7 +222,10 @@ mod tests {
             "http://[auth]:1",
             "http://::1:50051",
         ] {
-            assert_eq!(text.parse::<Address>(), Err(BadAddress(text.to_owned())));
+            assert_eq!(
+                text.parse::<Address>(),
+                Err(BadAddress::NoAddress(text.to_owned()))
+            );
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeSet, HashMap},
     io,
-    net::SocketAddr,
     sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
@@ -17,10 +16,12 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_rustls::client::TlsStream;
+use tokio_util::{either::Either, sync::CancellationToken};
 use tonic::body::Body;
 
-use super::Connection;
+use super::{Connection, Endpoint};
+use crate::tls::Connector;
 
 /// How often the name is resolved.
 const RESOLVE: Duration = Duration::from_secs(3);
@@ -33,29 +34,30 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_s
 type List = watch::Sender<Vec<Arc<Connection>>>;
 
 /// Runs until it is dropped.
-pub(super) async fn keep<R>(authority: Authority, resolve: impl Fn() -> R, list: List)
+pub(super) async fn keep<R>(authority: Authority, tls: Option<Connector>, resolve: impl Fn() -> R, list: List)
 where
-    R: Future<Output = io::Result<Vec<SocketAddr>>>,
+    R: Future<Output = io::Result<Vec<Endpoint>>>,
 {
     let list = Arc::new(list);
-    let mut wanted: HashMap<SocketAddr, CancellationToken> = HashMap::new();
+    let mut wanted: HashMap<Endpoint, CancellationToken> = HashMap::new();
     let mut keepers = JoinSet::new();
     let mut is_known = true;
     loop {
         match resolve().await {
             Ok(found) => {
-                let found: BTreeSet<SocketAddr> = found.into_iter().collect();
-                wanted.retain(|address, unwanted| {
-                    let stays = found.contains(address);
+                let found: BTreeSet<Endpoint> = found.into_iter().collect();
+                wanted.retain(|endpoint, unwanted| {
+                    let stays = found.contains(endpoint);
                     if !stays {
                         unwanted.cancel();
                     }
                     stays
                 });
-                for address in found {
-                    wanted.entry(address).or_insert_with(|| {
+                for endpoint in found {
+                    wanted.entry(endpoint.clone()).or_insert_with(|| {
                         let unwanted = CancellationToken::new();
-                        keepers.spawn(connected(address, Arc::clone(&list), unwanted.clone()));
+                        let list = Arc::clone(&list);
+                        keepers.spawn(connected(endpoint, tls.clone(), list, unwanted.clone()));
                         unwanted
                     });
                 }
@@ -74,11 +76,12 @@ where
 }
 
 /// Holds a connection to an address until that is unwanted; what it still answers then is waited for.
-async fn connected(address: SocketAddr, list: Arc<List>, unwanted: CancellationToken) {
+async fn connected(endpoint: Endpoint, tls: Option<Connector>, list: Arc<List>, unwanted: CancellationToken) {
+    let address = endpoint.address;
     let (mut pause, mut is_up) = (PAUSE.0, true);
     while !unwanted.is_cancelled() {
         let begun = Instant::now();
-        match timeout(CONNECT, connect(address))
+        match timeout(CONNECT, connect(&endpoint, tls.as_ref()))
             .await
             .unwrap_or_else(|late| Err(late.into()))
         {
@@ -116,12 +119,19 @@ async fn connected(address: SocketAddr, list: Arc<List>, unwanted: CancellationT
 
 type Opened = (
     http2::SendRequest<Body>,
-    http2::Connection<TokioIo<TcpStream>, Body, TokioExecutor>,
+    http2::Connection<TokioIo<Either<TcpStream, TlsStream<TcpStream>>>, Body, TokioExecutor>,
 );
 
-async fn connect(address: SocketAddr) -> Result<Opened, Box<dyn std::error::Error + Send + Sync>> {
-    let stream = TcpStream::connect(address).await?;
+async fn connect(
+    endpoint: &Endpoint,
+    tls: Option<&Connector>,
+) -> Result<Opened, Box<dyn std::error::Error + Send + Sync>> {
+    let stream = TcpStream::connect(endpoint.address).await?;
     stream.set_nodelay(true)?;
+    let stream = match tls {
+        Some(tls) => Either::Right(tls.connect(&endpoint.host, stream).await?),
+        None => Either::Left(stream),
+    };
     let opened = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(1024 * 1024)

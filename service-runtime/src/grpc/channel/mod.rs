@@ -33,8 +33,9 @@ use hyper::{body::Incoming, client::conn::http2::SendRequest};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tonic::{Status, body::Body};
 
-pub use self::address::{Address, Addresses, BadAddress};
+pub use self::address::{Address, BadAddress, Upstream};
 use super::context::{LONGEST_REQUEST, grpc_timeout};
+use crate::tls::{Connector, Tls};
 
 /// How long a request waits for a connection while there is none.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -44,10 +45,18 @@ const MOST_ATTEMPTS: usize = 3;
 /// A channel. Cheap to clone; it lives on the runtime that it was made on, and ends with its last clone.
 #[derive(Debug, Clone)]
 pub struct Channel {
+    scheme: Scheme,
     authority: Authority,
     connections: watch::Receiver<Vec<Arc<Connection>>>,
     turn: Arc<AtomicUsize>,
     _keeper: Arc<JoinSet<()>>,
+}
+
+/// One place where the service may answer, and the name it answers to there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Endpoint {
+    address: SocketAddr,
+    host: Arc<str>,
 }
 
 /// An open connection to one address.
@@ -63,22 +72,25 @@ impl Channel {
     /// # Errors
     /// [`BadAddress`].
     pub fn to(addresses: &str) -> Result<Self, BadAddress> {
-        Ok(Self::at(&addresses.parse()?))
+        Ok(Self::at(&Upstream::read(addresses, &Tls::default())?))
     }
 
     /// A channel to a service, wherever it is. It connects in the background.
-    pub fn at(addresses: &Addresses) -> Self {
-        let hosts: Arc<[(String, u16)]> = addresses
-            .iter()
-            .map(|address| (address.host().to_owned(), address.port()))
+    pub fn at(upstream: &Upstream) -> Self {
+        let hosts: Arc<[(Arc<str>, u16)]> = upstream
+            .addresses()
+            .map(|address| (address.host().into(), address.port()))
             .collect();
         let resolve = move || {
             let hosts = Arc::clone(&hosts);
             async move {
                 let (mut found, mut failed) = (Vec::new(), None);
                 for (host, port) in hosts.iter() {
-                    match tokio::net::lookup_host((host.as_str(), *port)).await {
-                        Ok(addresses) => found.extend(addresses),
+                    match tokio::net::lookup_host((&**host, *port)).await {
+                        Ok(addresses) => found.extend(addresses.map(|address| Endpoint {
+                            address,
+                            host: Arc::clone(host),
+                        })),
                         Err(error) => failed = Some(error),
                     }
                 }
@@ -89,17 +101,23 @@ impl Channel {
                 }
             }
         };
-        Self::resolved_by(addresses.first().authority().clone(), resolve)
+        Self::resolved_by(upstream.first(), upstream.tls().cloned(), resolve)
     }
 
-    fn resolved_by<R>(authority: Authority, resolve: impl Fn() -> R + Send + Sync + 'static) -> Self
+    fn resolved_by<R>(
+        first: &Address,
+        tls: Option<Connector>,
+        resolve: impl Fn() -> R + Send + Sync + 'static,
+    ) -> Self
     where
-        R: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
+        R: Future<Output = io::Result<Vec<Endpoint>>> + Send + 'static,
     {
         let (list, connections) = watch::channel(Vec::new());
+        let (scheme, authority) = (first.scheme().clone(), first.authority().clone());
         let mut keeper = JoinSet::new();
-        keeper.spawn(keeper::keep(authority.clone(), resolve, list));
+        keeper.spawn(keeper::keep(authority.clone(), tls, resolve, list));
         Self {
+            scheme,
             authority,
             connections,
             turn: Arc::default(),
@@ -167,7 +185,7 @@ impl Channel {
 
     fn addressed(&self, path: Option<PathAndQuery>) -> Result<Uri, Status> {
         Uri::builder()
-            .scheme(Scheme::HTTP)
+            .scheme(self.scheme.clone())
             .authority(self.authority.clone())
             .path_and_query(path.unwrap_or_else(|| PathAndQuery::from_static("/")))
             .build()

@@ -31,7 +31,7 @@ impl Server {
             .route("/test.Test/Name", axum::routing::post(name))
             .route("/test.Test/Slow", axum::routing::post(slow));
         let tasks = Tasks::default();
-        serve(listener, Routes::from(routes), &tasks).unwrap();
+        serve(listener, None, Routes::from(routes), &tasks).unwrap();
         Self { address, tasks }
     }
 
@@ -48,10 +48,14 @@ fn channel(servers: &[&Server]) -> (Channel, Addresses) {
     let known = Arc::clone(&addresses);
     let resolve = move || {
         let known = known.lock().unwrap().clone();
-        async move { Ok(known) }
+        let endpoint = |address| Endpoint {
+            address,
+            host: "test".into(),
+        };
+        async move { Ok(known.into_iter().map(endpoint).collect()) }
     };
     (
-        Channel::resolved_by(Authority::from_static("test"), resolve),
+        Channel::resolved_by(&"http://test".parse().unwrap(), None, resolve),
         addresses,
     )
 }
@@ -89,13 +93,20 @@ fn an_address_is_a_scheme_a_host_and_a_port() {
     for bad in [
         "",
         "auth:50051",
-        "https://auth:50051",
         "http://u:p@auth:1",
         "http://auth/path",
         "ftp://a",
     ] {
-        assert_eq!(Channel::to(bad).unwrap_err(), BadAddress(bad.to_owned()));
+        assert_eq!(
+            Channel::to(bad).unwrap_err(),
+            BadAddress::NoAddress(bad.to_owned())
+        );
     }
+    let untrusted = "https://auth:50051";
+    assert_eq!(
+        Channel::to(untrusted).unwrap_err(),
+        BadAddress::NoAuthority(untrusted.to_owned())
+    );
 }
 
 #[tokio::test]
