@@ -9,7 +9,7 @@ use service_runtime::{
     clock::Clock,
     lifecycle::Tasks,
     listen,
-    process::{ended, say, until_told_to_stop},
+    process::{ended, raise_open_files, say, until_told_to_stop},
     settings::{self, Values},
     telemetry,
 };
@@ -55,6 +55,7 @@ async fn run(matches: &ArgMatches) -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve_until_told(config: Config) -> Result<(), Box<dyn Error>> {
+    raise_open_files();
     let listener = listen::bind(config.listen)?;
     let admin_listener = listen::bind(config.admin_listen)?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);

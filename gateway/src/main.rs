@@ -12,7 +12,7 @@ use service_runtime::{
     admin,
     lifecycle::Tasks,
     listen,
-    process::{ended, say, until_told_to_stop},
+    process::{ended, raise_open_files, say, until_told_to_stop},
     readiness::Readiness,
     settings::{self, Values},
     telemetry,
@@ -53,6 +53,7 @@ fn run(matches: &ArgMatches) -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
+    raise_open_files();
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let listeners = listen::bind_many(config.listen, threads)?;
     let admin_listener = listen::bind(config.admin_listen)?;

@@ -96,6 +96,17 @@ impl Problem {
         )
     }
 
+    /// More is asked at once than there is room for.
+    pub fn overloaded() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            Code::ResourceExhausted,
+            "OVERLOADED",
+            "Too much is asked at once; try again in a moment.",
+        )
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
     /// A path that nothing is at.
     pub fn not_found() -> Self {
         Self::new(

@@ -33,10 +33,11 @@ use crate::{
 /// What each thread's listener allows. What is read at once leaves room for the edge to refuse a head that is
 /// too large with a problem; one that is larger still gets a bare 4xx from the library.
 const LIMITS: Limits = Limits {
-    connections: 4096,
+    connections: 8192,
     streams: 128,
     head: 64 * 1024,
     first_request: Duration::from_secs(10),
+    longest_answer: Some(Duration::from_secs(30)),
     http2_only: false,
 };
 

@@ -6,7 +6,7 @@ use local_cluster::{LocalCluster, Plan, Staff, reachable, settings};
 use service_runtime::{
     clock::Clock,
     lifecycle::Signals,
-    process::{Unfinished, ended, say},
+    process::{Unfinished, ended, raise_open_files, say},
     settings::{Values, command},
     telemetry,
 };
@@ -33,6 +33,7 @@ async fn run(values: Values) -> Result<(), Box<dyn Error>> {
     if let Some(environment) = plan.logs_as() {
         telemetry::start(environment, filter.as_deref());
     }
+    raise_open_files();
     let cluster = LocalCluster::run(plan, Clock::system()).await?;
     let mut signals = Signals::watch()?;
     say(greeting(&cluster));

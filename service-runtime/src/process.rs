@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, io, process::ExitCode, time::Duration};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use crate::{
     causes::causes,
     lifecycle::{Signals, Tasks},
@@ -51,6 +53,18 @@ pub enum Unfinished {
     /// The process was told to stop a second time.
     #[error("told to stop twice; running work was cut off")]
     Forced,
+}
+
+/// Lets the process hold as many connections and files as it may: what a shell or a service manager gives by default
+/// is often a thousand, and the limit up to which a process may help itself much higher.
+pub fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    // What was given is then what there is.
+    let _kept = setrlimit(Resource::Nofile, raised);
 }
 
 /// Waits until the process is told to stop or a task crashes, then asks every task to stop and waits for them. Told

@@ -3,10 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use axum::routing::post;
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2;
@@ -17,7 +18,7 @@ use service_runtime::{
     listen,
     readiness::Readiness,
 };
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::sleep};
 use tonic::{Code, Status, service::Routes};
 use tonic_types::StatusExt;
 
@@ -223,5 +224,38 @@ async fn a_stream_that_has_nothing_to_say_ends_with_the_process() {
     assert_eq!(
         (status.code(), status.message()),
         (Code::Unavailable, "The service is stopping.")
+    );
+}
+
+#[tokio::test]
+async fn more_than_can_run_is_refused_at_once_but_health_is_told() {
+    let tasks = Tasks::default();
+    let address = server(&tasks).await;
+    // As many connections as it takes, since each has a limit of its own.
+    let slow = (0..1100).map(|_| call(address, "/test.Test/Slow", &[("grpc-timeout", "3S")], b""));
+    let asking_health = async {
+        sleep(Duration::from_secs(1)).await;
+        call(address, CHECK, &[], &[0, 0, 0, 0, 0]).await.0
+    };
+    let (answers, health) = tokio::join!(join_all(slow), asking_health);
+    assert_eq!(health.code(), Code::Ok);
+    let mut codes = BTreeMap::new();
+    for (status, headers) in &answers {
+        *codes.entry(format!("{:?}", status.code())).or_insert(0) += 1;
+        if status.code() == Code::ResourceExhausted {
+            let details = status.get_error_details();
+            assert_eq!(details.error_info().unwrap().reason, "OVERLOADED");
+            assert!(details.retry_info().unwrap().retry_delay.is_some());
+            assert!(headers.contains_key("x-request-id"));
+        }
+    }
+    let expected = [("DeadlineExceeded", 1024), ("ResourceExhausted", 76)];
+    assert_eq!(
+        codes,
+        expected.map(|(code, count)| (code.to_owned(), count)).into()
+    );
+    assert_eq!(
+        call(address, CHECK, &[], &[0, 0, 0, 0, 0]).await.0.code(),
+        Code::Ok
     );
 }

@@ -6,6 +6,7 @@ use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use http::{Request, Response};
 use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use service_runtime::{
     lifecycle::Tasks,
     listen::{self, Limits},
@@ -19,7 +20,7 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(20);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A listener whose every answer is empty.
+/// A listener whose answers are empty, or as long as the path says.
 fn serve(limits: Limits, tasks: &Tasks) -> SocketAddr {
     let listener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
@@ -27,7 +28,11 @@ fn serve(limits: Limits, tasks: &Tasks) -> SocketAddr {
     let stop = tasks.clone();
     tasks.spawn("listener", async move {
         let answer = |_client| {
-            service_fn(async |_request: Request<Incoming>| Ok::<_, Infallible>(Response::new(String::new())))
+            service_fn(async |request: Request<Incoming>| {
+                // As many bytes as the path says.
+                let length = request.uri().path()[1..].parse().unwrap_or(0);
+                Ok::<_, Infallible>(Response::new("x".repeat(length)))
+            })
         };
         listen::serve(listener, None, limits, answer, &stop).await;
     });
@@ -40,6 +45,7 @@ fn limits() -> Limits {
         streams: 10,
         head: 16 * 1024,
         first_request: Duration::from_millis(200),
+        longest_answer: Some(Duration::from_secs(1)),
         http2_only: false,
     }
 }
@@ -172,4 +178,58 @@ async fn who_was_connected_before_the_end_is_answered() {
         );
     }
     assert!(tasks.finished(PATIENCE).await);
+}
+
+/// More than the kernel keeps for a client that does not read.
+const LONG: usize = 32 * 1024 * 1024;
+
+#[tokio::test]
+async fn who_does_not_read_its_answer_is_let_go() {
+    let tasks = Tasks::default();
+    let address = serve(limits(), &tasks);
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /{LONG} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let mut heard = Vec::new();
+    let _ended_or_reset = timeout(PATIENCE, stream.read_to_end(&mut heard)).await.unwrap();
+    assert!(heard.len() < LONG, "it was all sent");
+}
+
+#[tokio::test]
+async fn who_gives_no_room_for_its_answers_is_let_go() {
+    let tasks = Tasks::default();
+    let stream = TcpStream::connect(serve(limits(), &tasks)).await.unwrap();
+    // Whoever says that a stream may hold nothing is answered with heads, and never gets a body.
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    let (mut sender, connection) = builder
+        .initial_stream_window_size(0)
+        .handshake::<_, String>(TokioIo::new(stream))
+        .await
+        .unwrap();
+    let request = Request::get("http://localhost/100").body(String::new()).unwrap();
+    let (ended, response) = timeout(PATIENCE, async {
+        tokio::join!(connection, sender.send_request(request))
+    })
+    .await
+    .unwrap();
+    assert_eq!(response.unwrap().status(), 200);
+    drop(ended);
+}
+
+#[tokio::test]
+async fn who_reads_in_time_keeps_its_connection() {
+    let tasks = Tasks::default();
+    let mut stream = TcpStream::connect(serve(limits(), &tasks)).await.unwrap();
+    for _ in 0..4 {
+        stream
+            .write_all(b"GET /3 HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .await
+            .unwrap();
+        let mut heard = Vec::new();
+        while !heard.ends_with(b"xxx") {
+            assert_ne!(stream.read_buf(&mut heard).await.unwrap(), 0);
+        }
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
 }

@@ -7,13 +7,23 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use tokio::time;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time,
+};
 use tonic::Code;
 
 use crate::problem::Problem;
 
 /// The largest body, in bytes.
 const LARGEST_BODY: usize = 256 * 1024;
+
+/// How much of every body is taken without asking whether there is room, in bytes; most bodies are smaller.
+const ALWAYS_ROOM: usize = 16 * 1024;
+
+/// How much of all bodies that are arriving may go beyond that at once, in KiB. Without this, whoever sends bodies and
+/// never ends them would fill the memory.
+static ROOM: Semaphore = Semaphore::const_new(32 * 1024);
 
 /// How long a body may take to arrive.
 const LONGEST_ARRIVAL: Duration = Duration::from_secs(15);
@@ -25,7 +35,7 @@ const LONGEST_DROPPING: Duration = Duration::from_secs(1);
 /// Reads a JSON body. One that is empty needs no media type.
 ///
 /// # Errors
-/// 408, 413, 415, or 400 when it ends early.
+/// 408, 413, 415, 429 when too many are large, or 400 when it ends early.
 pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
@@ -45,15 +55,16 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
 /// Reads a body of any type.
 ///
 /// # Errors
-/// 408, 413, or 400 when it ends early.
+/// 408, 413, 429 when too many are large, or 400 when it ends early.
 pub async fn collect(mut body: Body) -> Result<Bytes, Problem> {
     if body.size_hint().lower() > LARGEST_BODY as u64 {
         return Err(too_large(body).await);
     }
     match time::timeout(LONGEST_ARRIVAL, gather(&mut body)).await {
-        Ok(Ok(Some(whole))) => Ok(whole),
-        Ok(Ok(None)) => Err(too_large(body).await),
-        Ok(Err(_broken_off)) => Err(Problem::bad_request(
+        Ok(Ok(whole)) => Ok(whole),
+        Ok(Err(NotWhole::TooLarge)) => Err(too_large(body).await),
+        Ok(Err(NotWhole::NoRoom)) => Err(Problem::overloaded()),
+        Ok(Err(NotWhole::BrokenOff)) => Err(Problem::bad_request(
             "BODY_INCOMPLETE",
             "The body did not arrive as announced.",
         )),
@@ -66,19 +77,34 @@ pub async fn collect(mut body: Body) -> Result<Bytes, Problem> {
     }
 }
 
-/// The whole body; `None` when it is too large.
-async fn gather(body: &mut Body) -> Result<Option<Bytes>, axum::Error> {
+/// Why there is no whole body.
+enum NotWhole {
+    BrokenOff,
+    TooLarge,
+    NoRoom,
+}
+
+/// The whole body.
+async fn gather(body: &mut Body) -> Result<Bytes, NotWhole> {
     let mut whole = BytesMut::new();
+    let mut taken: Vec<SemaphorePermit<'_>> = Vec::new();
+    let mut room = ALWAYS_ROOM;
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else {
+        let frame = frame.map_err(|_broken_off| NotWhole::BrokenOff)?;
+        let Ok(data) = frame.into_data() else {
             continue;
         };
-        if whole.len() + data.len() > LARGEST_BODY {
-            return Ok(None);
+        let length = whole.len() + data.len();
+        if length > LARGEST_BODY {
+            return Err(NotWhole::TooLarge);
+        }
+        while length > room {
+            taken.push(ROOM.try_acquire_many(64).map_err(|_full| NotWhole::NoRoom)?);
+            room += 64 * 1024;
         }
         whole.extend_from_slice(&data);
     }
-    Ok(Some(whole.freeze()))
+    Ok(whole.freeze())
 }
 
 /// The refusal of what is too large. The rest is read and dropped for a moment: a connection closed on a

@@ -21,5 +21,7 @@ mod limits;
 mod mail_links;
 mod openapi;
 mod output;
+mod overload;
 mod problems;
 mod shutdown;
+mod tls;

@@ -29,6 +29,7 @@ const LIMITS: Limits = Limits {
     streams: 16,
     head: 16 * 1024,
     first_request: Duration::from_secs(10),
+    longest_answer: Some(Duration::from_secs(30)),
     http2_only: false,
 };
 

@@ -1,11 +1,12 @@
-//! The edge: what happens to every gRPC request, whatever it asks for. It gets its context, is answered within
-//! its deadline even when a handler panics, is refused with a reason even by the library, and leaves one line in
+//! The edge: what happens to every gRPC request, whatever it asks for. It is refused at once when too many run, gets
+//! its context, is answered within its deadline even when a handler panics, is refused with a reason even by the library, and leaves one line in
 //! the log.
 
 use std::{convert::Infallible, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response};
+use tokio::sync::Semaphore;
 use tonic::{Code, Status, body::Body, service::Routes};
 use tower::Service;
 
@@ -16,15 +17,21 @@ use crate::{
             LONGEST_REQUEST, REQUEST_ID, RequestContext, TRACEPARENT, grpc_timeout, new_request_id,
             sane_request_id,
         },
-        refusal::{Refusal, code_name, completed},
+        refusal::{Refusal, code_name, completed, overloaded},
     },
 };
+
+/// How many requests may run at once in a process.
+const MOST_RUNNING: usize = 1024;
+/// What is answered all the same: who asks whether a process lives must not take work for death.
+const HEALTH: &str = "/grpc.health.v1.Health/";
 
 /// Everything between a connection and the services.
 #[derive(Debug, Clone)]
 pub(crate) struct Edge {
     routes: Routes,
     entropy: Entropy,
+    places: Arc<Semaphore>,
 }
 
 impl Edge {
@@ -33,6 +40,7 @@ impl Edge {
         Self {
             routes: routes.prepare(),
             entropy: Entropy::default(),
+            places: Arc::new(Semaphore::new(MOST_RUNNING)),
         }
     }
 
@@ -52,18 +60,25 @@ impl Edge {
         let method = request.uri().path().to_owned();
         request.extensions_mut().insert(context);
 
-        let mut routes = self.routes.clone();
-        let answering = tokio::time::timeout_at(deadline.into(), async move { routes.call(request).await });
-        let mut response = match AssertUnwindSafe(answering).catch_unwind().await {
-            Ok(Ok(Ok(response))) => completed(response),
-            Ok(Ok(Err(never))) => match never {},
-            Ok(Err(_elapsed)) => Status::from(too_late()).into_http(),
-            Err(_panic) => {
-                tracing::error!(request_id = &*request_id, method, "a request panicked");
-                let told = format!("Something went wrong. Request id: {request_id}");
-                Status::from(Refusal::new(Code::Internal, "INTERNAL", told)).into_http()
+        let place = self.places.try_acquire();
+        let mut response = if place.is_err() && !method.starts_with(HEALTH) {
+            overloaded().into_http()
+        } else {
+            let mut routes = self.routes.clone();
+            let answering =
+                tokio::time::timeout_at(deadline.into(), async move { routes.call(request).await });
+            match AssertUnwindSafe(answering).catch_unwind().await {
+                Ok(Ok(Ok(response))) => completed(response),
+                Ok(Ok(Err(never))) => match never {},
+                Ok(Err(_elapsed)) => Status::from(too_late()).into_http(),
+                Err(_panic) => {
+                    tracing::error!(request_id = &*request_id, method, "a request panicked");
+                    let told = format!("Something went wrong. Request id: {request_id}");
+                    Status::from(Refusal::new(Code::Internal, "INTERNAL", told)).into_http()
+                }
             }
         };
+        drop(place);
         if let Ok(id) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert(REQUEST_ID, id);
         }

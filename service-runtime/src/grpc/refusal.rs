@@ -84,6 +84,15 @@ impl From<Refusal> for Status {
     }
 }
 
+/// More is asked at once than can be answered in time. Refusing costs little, so what is let in is answered as fast as
+/// ever.
+pub(crate) fn overloaded() -> Status {
+    let sentence = "Too much is asked at once; try again in a moment.";
+    Refusal::new(Code::ResourceExhausted, "OVERLOADED", sentence)
+        .retry_after(Duration::from_secs(1))
+        .into()
+}
+
 /// A response whose refusal has a reason, also when the library refused before a method was called: an unknown
 /// method, a message that is too large or none at all.
 pub(crate) fn completed(response: Response<Body>) -> Response<Body> {

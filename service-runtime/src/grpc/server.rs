@@ -91,6 +91,7 @@ const LIMITS: Limits = Limits {
     streams: 1024,
     head: 32 * 1024,
     first_request: Duration::from_secs(60),
+    longest_answer: None,
     http2_only: true,
 };
 

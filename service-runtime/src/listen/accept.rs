@@ -32,7 +32,7 @@ pub async fn serve<S, B>(
     stop: &Tasks,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Send + 'static,
-    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     let room = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();

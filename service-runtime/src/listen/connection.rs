@@ -25,6 +25,9 @@ use tokio::{
     time,
 };
 
+use tokio_io_timeout::TimeoutStream;
+
+use super::unsent::{Unsent, Watched};
 use crate::{lifecycle::Tasks, tls::Acceptor};
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -49,6 +52,8 @@ pub struct Limits {
     pub head: u32,
     /// How long a connection may take to ask for something.
     pub first_request: Duration,
+    /// How long a client may take to read an answer. `None` where answers may be streams that go on for ever.
+    pub longest_answer: Option<Duration>,
     /// Whether only HTTP/2 is spoken, as gRPC does.
     pub http2_only: bool,
 }
@@ -62,7 +67,7 @@ pub(super) async fn serve<S, B>(
     stop: Tasks,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Send + 'static,
-    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     // An answer in two segments must not wait for the acknowledgement of the first one.
     let _best_effort = stream.set_nodelay(true);
@@ -89,19 +94,36 @@ fn speak_http<I, S, B>(stream: I, limits: Limits, service: S, stop: Tasks) -> im
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Send + 'static,
-    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(limits.longest_answer);
     let asked = Arc::new(AtomicBool::new(false));
     let heard = Arc::clone(&asked);
     let has_asked = move || heard.load(Ordering::Relaxed);
+    let unsent = limits.longest_answer.map(|limit| (limit, Unsent::default()));
+    let stalled = {
+        let unsent = unsent.clone();
+        async move {
+            match unsent {
+                Some((limit, unsent)) => unsent.stalled(limit).await,
+                None => std::future::pending().await,
+            }
+        }
+    };
     let service = service_fn(move |request: Request<Incoming>| {
         asked.store(true, Ordering::Relaxed);
-        service.call(request)
+        let (answering, unsent) = (service.call(request), unsent.clone());
+        async move {
+            let answer = answering.await?;
+            let unsent = unsent.as_ref().map(|(_limit, unsent)| unsent);
+            Ok::<_, Infallible>(answer.map(|body| Watched::new(body, unsent)))
+        }
     });
     let connection = builder(limits)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
         .into_owned();
-    async move {
+    let conversation = async move {
         let mut serving = pin!(connection);
         let ended = tokio::select! {
             ended = serving.as_mut() => Some(ended),
@@ -129,6 +151,12 @@ where
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended early");
+        }
+    };
+    async move {
+        tokio::select! {
+            () = conversation => {}
+            () = stalled => tracing::debug!("a client does not read its answer"),
         }
     }
 }

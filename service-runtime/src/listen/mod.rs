@@ -3,6 +3,7 @@
 
 mod accept;
 mod connection;
+mod unsent;
 
 pub use self::{accept::serve, connection::Limits};
 

@@ -4,6 +4,8 @@
 //! - Each request goes to the connected address that has the fewest unanswered ones, in turn where that is equal.
 //! - A request that was never sent, because its connection was just closed, goes to another address by itself.
 //!   One that may have arrived is never repeated here: its caller alone knows whether that is safe.
+//! - No more than a fixed number of requests wait for answers; one more is refused at once, so that a service that is
+//!   slow takes neither all the memory of its callers nor all their time.
 //! - An address that stops answering is noticed by keepalive, left out, and tried again in the background.
 //! - The name is resolved anew every few seconds; what an address that is gone still answers is waited for.
 //!
@@ -30,15 +32,24 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 use hyper::{body::Incoming, client::conn::http2::SendRequest};
-use tokio::{sync::watch, task::JoinSet, time::Instant};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::Instant,
+};
 use tonic::{Status, body::Body};
 
 pub use self::address::{Address, BadAddress, Upstream};
-use super::context::{LONGEST_REQUEST, grpc_timeout};
+use super::{
+    context::{LONGEST_REQUEST, grpc_timeout},
+    refusal::overloaded,
+};
 use crate::tls::{Connector, Tls};
 
 /// How long a request waits for a connection while there is none.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How many requests may wait for answers at once.
+const MOST_UNANSWERED: usize = 256;
 /// How many connections a request may find closed before it is given up.
 const MOST_ATTEMPTS: usize = 3;
 
@@ -49,6 +60,7 @@ pub struct Channel {
     authority: Authority,
     connections: watch::Receiver<Vec<Arc<Connection>>>,
     turn: Arc<AtomicUsize>,
+    places: Arc<Semaphore>,
     _keeper: Arc<JoinSet<()>>,
 }
 
@@ -121,12 +133,15 @@ impl Channel {
             authority,
             connections,
             turn: Arc::default(),
+            places: Arc::new(Semaphore::new(MOST_UNANSWERED)),
             _keeper: Arc::new(keeper),
         }
     }
 
     /// Sends a request and waits for its answer, within the deadline that it carries.
     async fn send(mut self, mut request: Request<Body>) -> Result<Response<Incoming>, Status> {
+        let places = Arc::clone(&self.places);
+        let _place = places.try_acquire().map_err(|_full| overloaded())?;
         let allowed = request.headers().get("grpc-timeout").and_then(grpc_timeout);
         let deadline = Instant::now() + allowed.unwrap_or(LONGEST_REQUEST).min(LONGEST_REQUEST);
         *request.uri_mut() = self.addressed(request.uri().path_and_query().cloned())?;

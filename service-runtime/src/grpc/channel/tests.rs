@@ -285,3 +285,22 @@ async fn a_lost_answer_is_told_as_lost_and_not_asked_for_again() {
     assert_eq!(asked.load(Ordering::SeqCst), 1);
     tasks.stop();
 }
+
+#[tokio::test]
+async fn more_than_it_holds_is_refused_at_once_and_the_rest_is_answered() {
+    let server = Server::start();
+    let (channel, _) = channel(&[&server]);
+    connected_to(&channel, 1).await;
+    let asking = (0..MOST_UNANSWERED + 50).map(|_| ask(&channel, "Slow", "20S"));
+    let answers = futures_util::future::join_all(asking).await;
+    let (answered, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!((answered.len(), refused.len()), (MOST_UNANSWERED, 50));
+    for status in refused {
+        let status = status.unwrap_err();
+        assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+        let details = tonic_types::StatusExt::get_error_details(&status);
+        assert_eq!(details.error_info().unwrap().reason, "OVERLOADED");
+        assert!(details.retry_info().unwrap().retry_delay.is_some());
+    }
+    assert_eq!(who(&channel).await, server.address.to_string());
+}
