@@ -1,6 +1,7 @@
 //! The real parts that tests stand on, each real enough to fail the way production fails.
 //!
 //! - [`postgres`]: a temporary PostgreSQL server that cannot outlive the test process
+//! - [`ground`]: a folder and a database of either kind, for one test
 //! - [`smtp`]: a mail server that can be told to misbehave at any step, and [`mail`] to read what it received
 //! - [`certificate`]: self-signed TLS certificates
 //! - [`left_out`]: what could not be tested here, so that it is said and, in CI, refused
@@ -20,6 +21,7 @@
 )]
 
 pub mod certificate;
+pub mod ground;
 pub mod left_out;
 pub mod mail;
 pub mod postgres;

@@ -17,16 +17,8 @@ use service_runtime::{
     entropy::Entropy,
     on,
 };
-use tempfile::TempDir;
-use test_support::postgres::{self, TestDatabase};
+use test_support::ground::Ground;
 use uuid::Uuid;
-
-/// What keeps a database there.
-#[derive(Debug)]
-enum Ground {
-    Folder(TempDir),
-    Postgres(TestDatabase),
-}
 
 /// A migrated, empty outbox.
 #[derive(Debug)]
@@ -50,19 +42,16 @@ pub struct Fate {
 impl TestOutbox {
     /// On SQLite.
     pub async fn sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("auth.db").display());
-        Self::on(url, Ground::Folder(folder)).await
+        Self::on(Ground::sqlite()).await
     }
 
     /// On PostgreSQL; `None` where there is none, which has been said.
     pub async fn postgres() -> Option<Self> {
-        let database = postgres::database().await?;
-        let url = database.url().to_owned();
-        Some(Self::on(url, Ground::Postgres(database)).await)
+        Some(Self::on(Ground::postgres().await?).await)
     }
 
-    async fn on(url: String, ground: Ground) -> Self {
+    async fn on(ground: Ground) -> Self {
+        let url = ground.database_url("auth.db");
         let store = Store::connect(&url).await.unwrap();
         store.migrate().await.unwrap();
         let database = Database::connect(&url, "auth").await.unwrap();

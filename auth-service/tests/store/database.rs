@@ -23,7 +23,9 @@ on_both!(
 
 async fn migrating_again_changes_nothing(world: World) {
     let ada = world.add(user("ada@example.org")).await;
-    let second = Store::connect(&world.ground.url()).await.unwrap();
+    let second = Store::connect(&world.ground.database_url("auth.db"))
+        .await
+        .unwrap();
     let (one, two) = futures::join!(world.store.migrate(), second.migrate());
     one.unwrap();
     two.unwrap();

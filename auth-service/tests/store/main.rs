@@ -7,9 +7,6 @@
     reason = "a test should stop where its ground is missing"
 )]
 
-#[path = "../support/database.rs"]
-#[allow(dead_code, reason = "shared with the other tests")]
-mod ground;
 mod world;
 
 mod accounts;

@@ -18,9 +18,8 @@ use service_runtime::{
     entropy::Entropy,
     on,
 };
+use test_support::ground::Ground;
 use uuid::Uuid;
-
-use crate::ground::Ground;
 
 /// A migrated, empty store.
 pub struct World {
@@ -37,13 +36,13 @@ macro_rules! on_both {
         mod on_sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
-                super::$test($crate::world::World::on($crate::ground::Ground::sqlite()).await).await;
+                super::$test($crate::world::World::on(test_support::ground::Ground::sqlite()).await).await;
             })*
         }
         mod on_postgres {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
-                if let Some(ground) = $crate::ground::Ground::postgres().await {
+                if let Some(ground) = test_support::ground::Ground::postgres().await {
                     super::$test($crate::world::World::on(ground).await).await;
                 }
             })*
@@ -53,9 +52,10 @@ macro_rules! on_both {
 
 impl World {
     pub async fn on(ground: Ground) -> Self {
-        let store = Store::connect(&ground.url()).await.unwrap();
+        let url = ground.database_url("auth.db");
+        let store = Store::connect(&url).await.unwrap();
         store.migrate().await.unwrap();
-        let database = Database::connect(&ground.url(), "auth").await.unwrap();
+        let database = Database::connect(&url, "auth").await.unwrap();
         Self {
             store,
             database,

@@ -5,13 +5,12 @@
 
 mod account;
 mod answer;
-mod database;
 mod service;
 
 pub use account::{PASSWORD, Session, mask, registration, stored_password};
 pub use answer::{Refused, refused};
-pub use database::Ground;
 pub use service::{SERVICE_TOKEN, Service, as_service, as_user, refusal_of};
+pub use test_support::ground::Ground;
 
 /// Runs each of the named async functions, which take a [`Service`], on both databases.
 #[macro_export]

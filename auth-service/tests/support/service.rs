@@ -1,6 +1,6 @@
 //! A running auth-service.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use auth_service::{Config, StartError, Started, open_store, serve, store::Store};
 use chrono::{DateTime, Utc};
@@ -9,13 +9,14 @@ use proto::auth::v1::{
     token_service_client::TokenServiceClient, user_service_client::UserServiceClient,
 };
 use service_runtime::{clock::Clock, database::Database, lifecycle::Tasks, listen, settings::Values};
-use test_support::smtp::{Message, SmtpServer};
+use test_support::{
+    ground::Ground,
+    smtp::{Message, SmtpServer},
+};
 use tonic::{
     Request,
     transport::{Channel, Endpoint},
 };
-
-use super::Ground;
 
 /// What services show each other in the tests.
 pub const SERVICE_TOKEN: &str = "a-service-token-of-the-tests-0123456789";
@@ -74,7 +75,7 @@ impl Service {
         let smtp = SmtpServer::start().await;
         let values = Values::default()
             .with("DATA_DIR", ground.folder().display().to_string())
-            .with("AUTH_DATABASE_URL", ground.url())
+            .with("AUTH_DATABASE_URL", ground.database_url("auth.db"))
             .with("SERVICE_TOKEN", SERVICE_TOKEN)
             .with("SECRET_KEY", "the-secret-key-of-the-tests-0123456789")
             .with("BASE_URL", "http://edu.test")
@@ -109,7 +110,9 @@ impl Service {
     ) -> Result<Self, StartError> {
         let config = Config::from_values(&values).expect("the settings are good");
         let store = open_store(&config).await?;
-        let database = Database::connect(&ground.url(), "auth").await.unwrap();
+        let database = Database::connect(&ground.database_url("auth.db"), "auth")
+            .await
+            .unwrap();
         let listener = listen::bind(([127, 0, 0, 1], 0).into()).unwrap();
         let address = listener.local_addr().unwrap();
         let tasks = Tasks::default();
@@ -152,11 +155,6 @@ impl Service {
     /// Its settings, as they were given.
     pub fn values(&self) -> Values {
         self.values.clone()
-    }
-
-    /// Its folder.
-    pub fn folder(&self) -> PathBuf {
-        self.ground.folder()
     }
 
     pub fn accounts(&self) -> AccountServiceClient<Channel> {

@@ -1,41 +1,33 @@
 //! What the tests of this service stand on: a database of either kind for each test.
 
 use course_service::store::Store;
-use tempfile::TempDir;
-use test_support::postgres::{self, TestDatabase};
+use test_support::ground::Ground;
 
 /// A new, migrated database; it goes away with this value.
 pub struct Place {
     pub url: String,
     pub store: Store,
-    _kept: Kept,
-}
-
-enum Kept {
-    Folder(#[allow(dead_code, reason = "removed when dropped")] TempDir),
-    Server(#[allow(dead_code, reason = "removed when dropped")] TestDatabase),
+    _ground: Ground,
 }
 
 impl Place {
     pub async fn sqlite() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}/course.db", folder.path().display());
-        Some(Self::at(url, Kept::Folder(folder)).await)
+        Some(Self::at(Ground::sqlite()).await)
     }
 
     /// `None` where there is no PostgreSQL, which has been said.
     pub async fn postgres() -> Option<Self> {
-        let database = postgres::database().await?;
-        Some(Self::at(database.url().to_owned(), Kept::Server(database)).await)
+        Some(Self::at(Ground::postgres().await?).await)
     }
 
-    async fn at(url: String, kept: Kept) -> Self {
+    async fn at(ground: Ground) -> Self {
+        let url = ground.database_url("course.db");
         let store = Store::connect(&url).await.unwrap();
         store.migrate().await.unwrap();
         Self {
             url,
             store,
-            _kept: kept,
+            _ground: ground,
         }
     }
 }
