@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, STAFF, World, shape};
 
-crate::on_both_databases!(a_person_registers_confirms_logs_in_and_leaves);
+crate::on_every_ground!(a_person_registers_confirms_logs_in_and_leaves);
 
 async fn a_person_registers_confirms_logs_in_and_leaves(world: &World) {
     let anonymous = world.anonymous();
@@ -98,7 +98,12 @@ async fn a_person_registers_confirms_logs_in_and_leaves(world: &World) {
 #[tokio::test]
 async fn the_first_staff_account_is_there_from_the_start() {
     let world = World::on_sqlite().await;
-    let made = world.cluster.new_staff.as_ref().expect("made just now");
+    let made = world
+        .cluster
+        .as_local()
+        .new_staff
+        .as_ref()
+        .expect("made just now");
     assert_eq!((made.username.as_str(), &made.password), (STAFF, &None));
     let me = world.staff().await.get("/api/v1/me").await.is(200).json();
     assert_eq!(

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Caller, World, shape};
 
-crate::on_both_databases!(
+crate::on_every_ground!(
     a_course_goes_from_draft_to_everyone,
     prices_and_states_follow_their_rules,
     an_old_slug_leads_to_the_new_one,

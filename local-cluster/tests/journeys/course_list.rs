@@ -7,7 +7,7 @@ use crate::{
     support::{World, shape},
 };
 
-crate::on_both_databases!(courses_are_found_filtered_ordered_and_paged);
+crate::on_every_ground!(courses_are_found_filtered_ordered_and_paged);
 
 const COURSES: &str = "/api/v1/courses";
 

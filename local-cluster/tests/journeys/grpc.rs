@@ -27,7 +27,7 @@ use tonic_types::StatusExt;
 
 use crate::support::{PASSWORD, STAFF, World};
 
-crate::on_both_databases!(an_account_is_made_and_used, a_course_is_made_changed_and_seen,);
+crate::on_every_ground!(an_account_is_made_and_used, a_course_is_made_changed_and_seen,);
 
 fn with<T>(access: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);

@@ -7,7 +7,7 @@ use crate::{
     support::{World, shape},
 };
 
-crate::on_both_databases!(
+crate::on_every_ground!(
     instructors_come_and_go_but_never_all,
     a_repeated_addition_is_one_addition,
 );

@@ -7,7 +7,7 @@ use crate::support::{PASSWORD, World, page::Form};
 
 const INVALID: &str = "Token is invalid or expired";
 
-crate::on_both_databases!(
+crate::on_every_ground!(
     a_scanner_that_opens_the_link_changes_nothing_and_the_button_acts,
     every_mail_in_the_inbox_works_until_it_expires,
     a_token_is_good_for_its_purpose_alone,

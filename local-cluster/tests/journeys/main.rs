@@ -1,5 +1,6 @@
 //! Journeys through the whole of Online Edu, as its users make them: over REST and gRPC, in a browser, with
-//! mail that a real SMTP server receives, on both databases. The cluster is the one that `cargo run` starts.
+//! mail that a real SMTP server receives, on both databases and across replicas. The cluster is the one that
+//! `cargo run` starts; the replicas are two of each service on one PostgreSQL, behind one gateway.
 
 #![allow(
     clippy::unwrap_used,

@@ -11,7 +11,7 @@ async fn every_service_counts_what_it_does() {
     let anonymous = world.anonymous();
     anonymous.get("/api/v1/courses").await.is(200);
     anonymous.get("/invented/by/a/caller").await.is(404);
-    let url = format!("http://{}/metrics", world.cluster.admin);
+    let url = format!("http://{}/metrics", world.cluster.as_local().admin);
     // What is only looked at now and then appears a moment later.
     let mut told = String::new();
     for _ in 0..100 {

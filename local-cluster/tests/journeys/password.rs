@@ -6,7 +6,7 @@ use crate::support::{Answer, Caller, PASSWORD, World, page::Form};
 
 const NEW: &str = "otter lantern meadow";
 
-crate::on_both_databases!(
+crate::on_every_ground!(
     a_reset_by_mail_ends_every_session,
     a_change_ends_the_other_sessions,
 );

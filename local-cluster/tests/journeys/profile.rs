@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, World, shape};
 
-crate::on_both_databases!(
+crate::on_every_ground!(
     a_patch_changes_what_it_names_and_nothing_else,
     a_version_guards_a_change_and_spares_a_read,
     a_new_address_counts_once_its_mailbox_confirms_it,

@@ -10,7 +10,7 @@ use crate::{
     support::{Answer, PASSWORD, World},
 };
 
-crate::on_both_databases!(
+crate::on_every_ground!(
     refreshes_of_one_token_have_one_successor,
     registrations_of_one_address_make_one_account,
     creations_of_one_title_make_one_course,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Ground, PASSWORD, World};
 
-crate::on_both_databases!(
+crate::on_every_ground!(
     a_taken_address_is_refused_whatever_its_case,
     a_repeated_registration_is_one_registration,
 );

@@ -11,7 +11,7 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use crate::{
     course::published,
-    support::{Caller, Ground, PASSWORD, STAFF, World, raw::Raw, world::free_ports},
+    support::{Caller, Ground, PASSWORD, STAFF, World, raw::Raw, world::standing_on},
 };
 
 /// What stays the same from day to day: the address that links and tokens name.
@@ -35,7 +35,7 @@ async fn yesterday_is_still_there(ground: Ground) {
     let world = world.restarted(|values| kept(values).with("STAFF_PASSWORD", "another one entirely"));
     let world = world.await.expect("it starts again");
     assert!(
-        world.cluster.new_staff.is_none(),
+        world.cluster.as_local().new_staff.is_none(),
         "the staff account is made once"
     );
     assert_eq!(world.anonymous().get(&course).await.is(200).json(), before);
@@ -93,7 +93,7 @@ async fn a_link_outlives_the_account_that_nobody_confirmed() {
 #[tokio::test]
 async fn without_a_password_for_staff_one_is_made_up() {
     let world = World::with(Ground::sqlite(), |values| values.with("STAFF_PASSWORD", "")).await;
-    let made = world.cluster.new_staff.clone().expect("made just now");
+    let made = world.cluster.as_local().new_staff.clone().expect("made just now");
     assert_eq!(made.username, STAFF);
     let password = made.password.as_deref().expect("made up");
     assert!(
@@ -116,7 +116,7 @@ fn story(error: &dyn Error) -> String {
 
 async fn why_not(set: impl FnOnce(Values) -> Values) -> String {
     let ground = Ground::sqlite();
-    let values = set(free_ports(ground.settings()));
+    let values = set(standing_on(&ground));
     let started = LocalCluster::start(values, Clock::system()).await;
     story(&started.expect_err("it should not start"))
 }
@@ -157,7 +157,7 @@ async fn everything_wrong_with_the_settings_is_named_at_once() {
 async fn a_fault_is_told_before_anything_is_bound_or_made() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let ground = Ground::sqlite();
-    let values = free_ports(ground.settings())
+    let values = standing_on(&ground)
         .with("AUTH_LISTEN", taken.local_addr().unwrap().to_string())
         .with("EMAIL_PORT", "smtp");
     let started = LocalCluster::start(values, Clock::system()).await;
@@ -190,7 +190,7 @@ async fn a_taken_port_stops_a_second_start_and_nothing_else() {
     let world = World::on_sqlite().await;
     let taken = world.cluster.gateway.to_string();
     let ground = Ground::sqlite();
-    let values = free_ports(ground.settings()).with("GATEWAY_LISTEN", &taken);
+    let values = standing_on(&ground).with("GATEWAY_LISTEN", &taken);
     let second = LocalCluster::start(values, Clock::system()).await;
     let error = second.expect_err("it should not start");
     assert!(matches!(error, StartError::Listen { address, .. } if address == world.cluster.gateway));

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::{PASSWORD, World, shape};
 
-crate::on_both_databases!(
+crate::on_every_ground!(
     sessions_are_listed_and_ended_one_by_one_or_all,
     a_retried_refresh_gets_the_same_successor_and_a_replay_ends_the_session,
 );

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, World, shape};
 
-crate::on_both_databases!(
+crate::on_every_ground!(
     staff_finds_and_pages_users,
     a_deactivated_user_is_refused_at_once_everywhere,
     rights_come_and_go_at_once_and_the_last_staff_user_stays,

@@ -1,15 +1,18 @@
 //! A running cluster with its ground, its mail server and the people who use it.
 
-use std::{path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use chrono::{DateTime, Utc};
-use local_cluster::{LocalCluster, StartError};
+use local_cluster::StartError;
 use serde_json::json;
 use service_runtime::{clock::Clock, settings::Values};
-use test_support::smtp::{Message, SmtpServer};
+use test_support::{
+    ground::Ground,
+    smtp::{Message, SmtpServer},
+};
 use tonic::transport::{Channel, Endpoint};
 
-use super::{Caller, Ground};
+use super::{Caller, Cluster};
 
 /// The address of the first staff account.
 pub const STAFF: &str = "grace.hopper@example.org";
@@ -23,7 +26,7 @@ const START: &str = "2026-03-01T12:00:00Z";
 
 /// A running cluster with everything around it.
 pub struct World {
-    pub cluster: LocalCluster,
+    pub cluster: Cluster,
     /// Who gets its mail.
     pub smtp: SmtpServer,
     /// The clock of its accounts and sessions.
@@ -43,6 +46,19 @@ impl World {
         Some(Self::on(Ground::postgres().await?).await)
     }
 
+    /// Two replicas of each service on PostgreSQL; `None` where there is none, which has been said.
+    pub async fn on_replicas() -> Option<Self> {
+        let ground = Ground::postgres().await?;
+        let (smtp, clock) = (SmtpServer::start().await, clock());
+        let cluster = Cluster::replicas(settings(&ground, &smtp), clock.clone()).await;
+        Some(Self::around(
+            cluster.expect("the replicas start"),
+            ground,
+            smtp,
+            clock,
+        ))
+    }
+
     /// On this ground.
     pub async fn on(ground: Ground) -> Self {
         Self::with(ground, |values| values).await
@@ -50,8 +66,7 @@ impl World {
 
     /// On this ground, with settings of the test's own.
     pub async fn with(ground: Ground, set: impl FnOnce(Values) -> Values) -> Self {
-        let start = START.parse::<DateTime<Utc>>().unwrap();
-        Self::start(ground, SmtpServer::start().await, Clock::turnable(start), set)
+        Self::start(ground, SmtpServer::start().await, clock(), set)
             .await
             .expect("the cluster starts")
     }
@@ -63,25 +78,23 @@ impl World {
         clock: Clock,
         set: impl FnOnce(Values) -> Values,
     ) -> Result<Self, StartError> {
-        let values = free_ports(ground.settings())
-            .with("STAFF_USERNAME", STAFF)
-            .with("STAFF_PASSWORD", PASSWORD)
-            .with("EMAIL_HOST", smtp.address().ip().to_string())
-            .with("EMAIL_PORT", smtp.port().to_string())
-            .with("EMAIL_USE_TLS", "false");
-        let cluster = LocalCluster::start(set(values), clock.clone()).await?;
+        let cluster = Cluster::local(set(settings(&ground, &smtp)), clock.clone()).await?;
+        Ok(Self::around(cluster, ground, smtp, clock))
+    }
+
+    fn around(cluster: Cluster, ground: Ground, smtp: SmtpServer, clock: Clock) -> Self {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(30))
             .build()
             .unwrap();
-        Ok(Self {
+        Self {
             cluster,
             smtp,
             clock,
             ground,
             http,
-        })
+        }
     }
 
     /// Stops it and starts it again on the same ground, with settings of the test's own.
@@ -155,24 +168,45 @@ impl World {
 
     /// The way to auth-service.
     pub fn auth(&self) -> Channel {
-        channel(self.cluster.auth)
+        channel(&self.cluster.auths)
     }
 
     /// The way to course-service.
     pub fn courses(&self) -> Channel {
-        channel(self.cluster.course)
+        channel(&self.cluster.courses)
     }
 }
 
-/// The same settings with every listener on a free port.
-pub fn free_ports(values: Values) -> Values {
+/// The settings that put a cluster on this ground, with every listener on a free port.
+pub fn standing_on(ground: &Ground) -> Values {
+    let values = Values::default().with("DATA_DIR", ground.folder().display().to_string());
+    let values = match ground.postgres_url() {
+        Some(url) => values.with("DATABASE_URL", url),
+        None => values,
+    };
     ["GATEWAY_LISTEN", "AUTH_LISTEN", "COURSE_LISTEN", "ADMIN_LISTEN"]
         .into_iter()
         .fold(values, |values, name| values.with(name, "127.0.0.1:0"))
 }
 
-fn channel(address: std::net::SocketAddr) -> Channel {
-    Endpoint::from_shared(format!("http://{address}"))
-        .unwrap()
-        .connect_lazy()
+/// The same, with a first staff account and a way for its mail.
+fn settings(ground: &Ground, smtp: &SmtpServer) -> Values {
+    standing_on(ground)
+        .with("STAFF_USERNAME", STAFF)
+        .with("STAFF_PASSWORD", PASSWORD)
+        .with("EMAIL_HOST", smtp.address().ip().to_string())
+        .with("EMAIL_PORT", smtp.port().to_string())
+        .with("EMAIL_USE_TLS", "false")
+}
+
+fn clock() -> Clock {
+    Clock::turnable(START.parse::<DateTime<Utc>>().unwrap())
+}
+
+/// A way to all of these addresses: each call takes the one with fewer calls on it.
+fn channel(addresses: &[SocketAddr]) -> Channel {
+    let endpoints = addresses
+        .iter()
+        .map(|address| Endpoint::from_shared(format!("http://{address}")).unwrap());
+    Channel::balance_list(endpoints)
 }
