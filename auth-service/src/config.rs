@@ -46,6 +46,11 @@ pub const SETTINGS: &[Setting] = &[
         "The database of this service alone; wins over DATABASE_URL",
     ),
     settings::DATABASE_URL,
+    Setting::secret(
+        "AUTH_READ_DATABASE_URL",
+        "The read replica of this service alone; wins over READ_DATABASE_URL",
+    ),
+    settings::READ_DATABASE_URL,
     Setting::new(
         "BASE_URL",
         "http://127.0.0.1:8080",
@@ -128,6 +133,8 @@ pub struct Config {
     pub tls: Tls,
     /// The database.
     pub database_url: Secret<String>,
+    /// A read replica of it, for lists.
+    pub read_database_url: Option<Secret<String>>,
     /// Where people reach the gateway, without a slash at the end; also the issuer of tokens.
     pub base_url: String,
     /// What services show each other; the first one counts, the second one while it is being changed.
@@ -185,6 +192,8 @@ impl Config {
         let mail_from = reader.read("EMAIL_FROM_USERNAME", sender);
         let secret_keys = secret_keys(&mut reader, data_dir.as_deref(), production);
         let database_url = settings::database_url(&mut reader, "AUTH_DATABASE_URL", "auth.db");
+        let read_database_url =
+            settings::read_database_url(&mut reader, "AUTH_READ_DATABASE_URL", database_url.as_ref());
         let built = (|| {
             Some(Self {
                 environment: environment?,
@@ -194,6 +203,7 @@ impl Config {
                 admin_listen: admin_listen?,
                 tls: tls?,
                 database_url: database_url?,
+                read_database_url: read_database_url?,
                 base_url: base_url?,
                 service_tokens: service_tokens?,
                 secret_keys: secret_keys?,

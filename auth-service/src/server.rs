@@ -95,9 +95,14 @@ pub struct Started {
 /// # Errors
 /// When it cannot be reached or migrated.
 pub async fn open_store(config: &Config) -> Result<Store, StartError> {
-    let store = Store::connect(config.database_url.expose())
+    let mut store = Store::connect(config.database_url.expose())
         .await
         .map_err(StartError::Connect)?;
+    if let Some(replica) = &config.read_database_url {
+        store = store
+            .with_replica(replica.expose())
+            .map_err(StartError::Connect)?;
+    }
     store.migrate().await?;
     Ok(store)
 }

@@ -41,6 +41,11 @@ pub const SETTINGS: &[Setting] = &[
         "COURSE_DATABASE_URL",
         "postgres://… or sqlite:<file> for this service alone; wins over DATABASE_URL",
     ),
+    settings::READ_DATABASE_URL,
+    Setting::secret(
+        "COURSE_READ_DATABASE_URL",
+        "The read replica of this service alone; wins over READ_DATABASE_URL",
+    ),
     Setting::new(
         "DEFAULT_CURRENCY",
         "USD",
@@ -73,6 +78,8 @@ pub struct Config {
     pub service_tokens: Vec<Secret<String>>,
     /// Where courses are kept: `postgres://…` or `sqlite:<file>`.
     pub database_url: Secret<String>,
+    /// A read replica of it, for lists.
+    pub read_database_url: Option<Secret<String>>,
     /// The currency of new courses.
     pub default_currency: Currency,
     /// How long running requests may take to finish.
@@ -96,6 +103,8 @@ impl Config {
         let auth_url = Upstream::of_setting(&mut reader, "AUTH_URL", tls.as_ref());
         let service_tokens = reader.read("SERVICE_TOKEN", settings::secrets);
         let database_url = settings::database_url(&mut reader, "COURSE_DATABASE_URL", "course.db");
+        let read_database_url =
+            settings::read_database_url(&mut reader, "COURSE_READ_DATABASE_URL", database_url.as_ref());
         let default_currency = reader.read("DEFAULT_CURRENCY", Currency::parse);
         let shutdown_grace = reader.read("SHUTDOWN_GRACE", duration::parse);
         let environment = reader.read("ENVIRONMENT", Environment::parse);
@@ -108,6 +117,7 @@ impl Config {
                 auth_url: auth_url?,
                 service_tokens: service_tokens?,
                 database_url: database_url?,
+                read_database_url: read_database_url?,
                 default_currency: default_currency?,
                 shutdown_grace: shutdown_grace?,
                 environment: environment?,
@@ -170,6 +180,34 @@ mod tests {
         assert_eq!(Config::from_values(&both).unwrap().service_tokens.len(), 2);
         let three = values().with("SERVICE_TOKEN", format!("{TOKEN},{TOKEN},{TOKEN}"));
         assert!(Config::from_values(&three).is_err());
+    }
+
+    #[test]
+    fn a_read_replica_is_one_of_a_postgresql_database() {
+        let read = |values: Values| {
+            let config = Config::from_values(&values).unwrap();
+            config.read_database_url.map(|url| url.expose().clone())
+        };
+        let primary = values().with("DATABASE_URL", "postgres://db/edu");
+        assert_eq!(read(primary.clone()), None);
+        let shared = primary.with("READ_DATABASE_URL", "postgres://replica/edu");
+        assert_eq!(read(shared.clone()).as_deref(), Some("postgres://replica/edu"));
+        let own = shared.with("COURSE_READ_DATABASE_URL", "postgres://own/edu");
+        assert_eq!(read(own).as_deref(), Some("postgres://own/edu"));
+
+        let lonely = values().with("READ_DATABASE_URL", "postgres://user:hunter2@replica/edu");
+        let said = faults(lonely.clone());
+        assert!(
+            said.contains("- READ_DATABASE_URL names a replica of a PostgreSQL database"),
+            "{said}"
+        );
+        let embedded = lonely.with("COURSE_READ_DATABASE_URL", "sqlite:hunter2");
+        let said = faults(embedded);
+        assert!(
+            said.contains("- COURSE_READ_DATABASE_URL: must begin with postgres://"),
+            "{said}"
+        );
+        assert!(!said.contains("hunter2"), "{said}");
     }
 
     #[test]

@@ -59,7 +59,10 @@ pub enum StartError {
 /// # Errors
 /// [`StartError::Database`], [`StartError::Migration`].
 pub async fn migrate(config: &Config) -> Result<Store, StartError> {
-    let store = Store::connect(config.database_url.expose()).await?;
+    let mut store = Store::connect(config.database_url.expose()).await?;
+    if let Some(replica) = &config.read_database_url {
+        store = store.with_replica(replica.expose())?;
+    }
     store.migrate().await?;
     Ok(store)
 }

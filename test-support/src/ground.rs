@@ -30,10 +30,16 @@ impl Ground {
 
     /// An empty folder and an empty PostgreSQL database; `None` where there is no PostgreSQL, which has been said.
     pub async fn postgres() -> Option<Self> {
-        Some(Self {
-            postgres: Some(postgres::database().await?),
+        Some(Self::on(postgres::database().await?))
+    }
+
+    /// An empty folder and this PostgreSQL database.
+    #[must_use]
+    pub fn on(database: TestDatabase) -> Self {
+        Self {
+            postgres: Some(database),
             ..Self::sqlite()
-        })
+        }
     }
 
     /// The folder: `DATA_DIR`.

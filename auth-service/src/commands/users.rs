@@ -87,7 +87,12 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
 /// database cannot be used.
 pub async fn run(config: &Config, matches: &ArgMatches) -> Result<(), Box<dyn Error>> {
     let entropy = Entropy::default();
-    let rules = open_rules(config, &Clock::system(), &entropy).await?;
+    // An operator wants to see what is, not what a replica knows of it.
+    let config = Config {
+        read_database_url: None,
+        ..config.clone()
+    };
+    let rules = open_rules(&config, &Clock::system(), &entropy).await?;
     match matches.subcommand() {
         Some(("create", matches)) => create(&rules, &entropy, matches).await?,
         Some(("list", matches)) => list(&rules, matches).await?,

@@ -12,7 +12,7 @@ pub mod session;
 pub mod signing_key;
 pub mod user;
 
-use service_runtime::database::{Database, is_unavailable};
+use service_runtime::database::{Database, Lists, is_unavailable};
 use sqlx::migrate::{MigrateError, Migrator};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -23,6 +23,8 @@ const SCHEMA: &str = "auth";
 #[derive(Debug, Clone)]
 pub struct Store {
     database: Database,
+    /// Where lists of users are read.
+    lists: Lists,
 }
 
 /// What can go wrong with the database, beyond what a method's own answer says.
@@ -52,9 +54,18 @@ impl Store {
     /// # Errors
     /// When it cannot be reached.
     pub async fn connect(url: &str) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            database: Database::connect(url, SCHEMA).await?,
-        })
+        let database = Database::connect(url, SCHEMA).await?;
+        let lists = Lists::of(database.clone());
+        Ok(Self { database, lists })
+    }
+
+    /// Lists are read from this PostgreSQL replica from now on, while it answers.
+    ///
+    /// # Errors
+    /// When the address cannot be read.
+    pub fn with_replica(self, url: &str) -> Result<Self, sqlx::Error> {
+        let lists = self.lists.with_replica(url, SCHEMA)?;
+        Ok(Self { lists, ..self })
     }
 
     /// Applies the migrations that are not applied yet.
@@ -71,11 +82,13 @@ impl Store {
     /// When it does not.
     pub async fn answers(&self) -> Result<bool, Error> {
         self.database.count_connections(SCHEMA);
-        Ok(self.database.answers().await?)
+        let (answers, ()) = tokio::join!(self.database.answers(), self.lists.look(SCHEMA));
+        Ok(answers?)
     }
 
     /// Closes the connections.
     pub async fn close(&self) {
+        self.lists.close().await;
         self.database.close().await;
     }
 }

@@ -228,7 +228,7 @@ impl Store {
         after: Option<&UserCursor>,
         limit: i64,
     ) -> Result<Vec<User>, Error> {
-        let words = serde_json::to_string(&patterns(search)).unwrap_or_default();
+        let words = &serde_json::to_string(&patterns(search)).unwrap_or_default();
         // Two texts: a condition that may or may not hold keeps both databases from going straight to the place.
         macro_rules! list_from {
             ($pool:ident, $words:literal, $key:literal, $comparison:literal, $direction:literal, $cursor:expr) => {{
@@ -251,7 +251,7 @@ impl Store {
                     };
                 }
                 let query = match after {
-                    None => sqlx::query_as(page!("")).bind(&words).bind(limit),
+                    None => sqlx::query_as(page!("")).bind(words).bind(limit),
                     Some(after) => sqlx::query_as(page!(concat!(
                         " AND (",
                         $key,
@@ -259,7 +259,7 @@ impl Store {
                         $comparison,
                         " ($3, $4)"
                     )))
-                    .bind(&words)
+                    .bind(words)
                     .bind(limit)
                     .bind($cursor(after))
                     .bind(after.id),
@@ -269,8 +269,8 @@ impl Store {
         }
         // The one thing the two databases call by different names: a list of texts in one parameter.
         macro_rules! list {
-            ($($how:tt)*) => {
-                match &self.database {
+            ($database:ident, $($how:tt)*) => {
+                match &$database {
                     Database::Postgres(pool) => {
                         list_from!(pool, "json_array_elements_text($1::json) AS word (value)", $($how)*)
                     }
@@ -280,13 +280,16 @@ impl Store {
         }
         let joined = |after: &UserCursor| after.date_joined;
         let name = |after: &UserCursor| after.username_key.clone();
-        let rows: Result<Vec<UserRow>, sqlx::Error> = match order {
-            UserOrder::Joined => list!("date_joined", ">", "", joined),
-            UserOrder::JoinedDescending => list!("date_joined", "<", " DESC", joined),
-            UserOrder::Username => list!("username_key", ">", "", name),
-            UserOrder::UsernameDescending => list!("username_key", "<", " DESC", name),
+        let read = |database: Database| async move {
+            match order {
+                UserOrder::Joined => list!(database, "date_joined", ">", "", joined),
+                UserOrder::JoinedDescending => list!(database, "date_joined", "<", " DESC", joined),
+                UserOrder::Username => list!(database, "username_key", ">", "", name),
+                UserOrder::UsernameDescending => list!(database, "username_key", "<", " DESC", name),
+            }
         };
-        Ok(rows?.into_iter().map(|UserRow(user)| user).collect())
+        let rows: Vec<UserRow> = self.lists.read(read).await?;
+        Ok(rows.into_iter().map(|UserRow(user)| user).collect())
     }
 
     /// Changes a user under the lock of its row: `change` gets the user as it is and says what it becomes.

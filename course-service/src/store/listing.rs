@@ -1,7 +1,7 @@
 //! Lists of courses: one statement per page, whatever the filter; the last page costs what the first costs.
 
 use chrono::{DateTime, Utc};
-use service_runtime::on;
+use service_runtime::{database::Database, on};
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
@@ -133,6 +133,23 @@ impl Statement {
             (OrderBy::Relevance, true) => " ORDER BY relevance DESC, created_at DESC, id DESC",
         });
     }
+
+    async fn rows(&self, database: Database) -> Result<Vec<ListedRow>, sqlx::Error> {
+        on!(&database, |pool| {
+            // The text is made of the constants above; what callers sent is bound.
+            let mut query = sqlx::query_as(AssertSqlSafe(self.text.clone()));
+            for value in &self.values {
+                query = match value {
+                    Value::Text(text) => query.bind(text),
+                    Value::Bytes(bytes) => query.bind(bytes),
+                    Value::Number(number) => query.bind(number),
+                    Value::Id(id) => query.bind(id),
+                    Value::Time(time) => query.bind(time),
+                };
+            }
+            query.fetch_all(pool).await
+        })
+    }
 }
 
 impl Store {
@@ -159,24 +176,9 @@ impl Store {
         statement.push(" LIMIT ");
         // One more than asked for says whether there is a next page.
         statement.bind(Value::Number(size + 1));
-        let Statement { text, values } = statement;
         let is_search = !filter.words.is_empty();
-        let connections = if is_search { &self.searches } else { &self.database };
-        let rows: Result<Vec<ListedRow>, sqlx::Error> = on!(connections, |pool| {
-            // The text is made of the constants above; what callers sent is bound.
-            let mut query = sqlx::query_as(AssertSqlSafe(text));
-            for value in values {
-                query = match value {
-                    Value::Text(text) => query.bind(text),
-                    Value::Bytes(bytes) => query.bind(bytes),
-                    Value::Number(number) => query.bind(number),
-                    Value::Id(id) => query.bind(id),
-                    Value::Time(time) => query.bind(time),
-                };
-            }
-            query.fetch_all(pool).await
-        });
-        match rows {
+        let lists = if is_search { &self.searches } else { &self.lists };
+        match lists.read(|database| statement.rows(database)).await {
             Ok(rows) => page(rows, order, size),
             Err(error) if is_search => Err(self.search_refused(error).await),
             Err(error) => Err(error.into()),

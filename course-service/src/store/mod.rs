@@ -12,7 +12,7 @@ mod slug;
 pub use course::{Changed, Created};
 pub use instructor::Known;
 
-use service_runtime::database::{Database, is_unavailable};
+use service_runtime::database::{Database, Lists, is_unavailable};
 use sqlx::migrate::{MigrateError, Migrator};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -23,8 +23,10 @@ const SCHEMA: &str = "course";
 #[derive(Debug, Clone)]
 pub struct Store {
     database: Database,
-    /// The few connections that searches have to themselves.
-    searches: Database,
+    /// Where lists of courses are read.
+    lists: Lists,
+    /// The same by the few connections that searches have to themselves.
+    searches: Lists,
 }
 
 /// What can go wrong with the database, beyond what a method's own answer says.
@@ -65,8 +67,27 @@ impl Store {
     /// When it cannot be reached.
     pub async fn connect(url: &str) -> Result<Self, sqlx::Error> {
         let database = Database::connect(url, SCHEMA).await?;
-        let searches = searches::connections(&database);
-        Ok(Self { database, searches })
+        let lists = Lists::of(database.clone());
+        let searches = lists.few(searches::AT_ONCE);
+        Ok(Self {
+            database,
+            lists,
+            searches,
+        })
+    }
+
+    /// Lists are read from this PostgreSQL replica from now on, while it answers.
+    ///
+    /// # Errors
+    /// When the address cannot be read.
+    pub fn with_replica(self, url: &str) -> Result<Self, sqlx::Error> {
+        let lists = self.lists.with_replica(url, SCHEMA)?;
+        let searches = lists.few(searches::AT_ONCE);
+        Ok(Self {
+            lists,
+            searches,
+            ..self
+        })
     }
 
     /// Applies the migrations that are not applied yet.
@@ -83,12 +104,14 @@ impl Store {
     /// When it does not.
     pub async fn answers(&self) -> Result<bool, Error> {
         self.database.count_connections(SCHEMA);
-        Ok(self.database.answers().await?)
+        let (answers, ()) = tokio::join!(self.database.answers(), self.lists.look(SCHEMA));
+        Ok(answers?)
     }
 
     /// Closes the connections.
     pub async fn close(&self) {
         self.searches.close().await;
+        self.lists.close().await;
         self.database.close().await;
     }
 }

@@ -28,6 +28,7 @@ mod password;
 mod policy;
 mod profile;
 mod races;
+mod read_replica;
 mod registration;
 mod restart;
 mod session;

@@ -4,6 +4,7 @@
 //! `$1` placeholders, `RETURNING`, `ON CONFLICT`, row values, and the native uuid and timestamp types.
 
 pub mod idempotency;
+mod lists;
 mod migrate;
 
 use std::{path::Path, str::FromStr, time::Duration};
@@ -14,6 +15,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+pub use lists::Lists;
+
+/// How many connections a process has to a PostgreSQL server.
+const CONNECTIONS: u32 = 16;
 /// How long a request waits for a free connection before it is told that the database is busy.
 const ACQUIRE: Duration = Duration::from_secs(1);
 /// How long one statement may run on PostgreSQL, in milliseconds.
@@ -50,16 +55,10 @@ impl Database {
     /// When the address cannot be read or the database not reached.
     pub async fn connect(url: &str, schema: &str) -> Result<Self, sqlx::Error> {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let options = PgConnectOptions::from_str(url)?.options([
-                ("search_path", schema),
-                ("statement_timeout", STATEMENT_TIMEOUT),
-                ("lock_timeout", LOCK_TIMEOUT),
-                ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),
-            ]);
             let pool = PgPoolOptions::new()
-                .max_connections(16)
+                .max_connections(CONNECTIONS)
                 .acquire_timeout(ACQUIRE)
-                .connect_with(options);
+                .connect_with(postgres_options(url, schema)?);
             return Ok(Self::Postgres(pool.await?));
         }
         let options = SqliteConnectOptions::from_str(url)?
@@ -82,6 +81,24 @@ impl Database {
             .acquire_timeout(Duration::from_secs(5))
             .connect_with(options);
         Ok(Self::Sqlite(pool.await?))
+    }
+
+    /// At most `most` more connections to the same database, each opened when it is first needed. Whoever finds
+    /// them all in use waits for a second.
+    #[must_use]
+    pub fn few(&self, most: u32) -> Self {
+        // The same text for two types.
+        macro_rules! few {
+            ($kind:ident, $pool:expr) => {{
+                let options = $pool.options().clone();
+                let options = options.max_connections(most).acquire_timeout(ACQUIRE);
+                Self::$kind(options.connect_lazy_with((*$pool.connect_options()).clone()))
+            }};
+        }
+        match self {
+            Self::Postgres(pool) => few!(Postgres, pool),
+            Self::Sqlite(pool) => few!(Sqlite, pool),
+        }
     }
 
     /// Whether the database answers: `Ok(false)` when every connection is in use, so that it cannot be asked.
@@ -116,6 +133,16 @@ impl Database {
     pub async fn close(&self) {
         on!(self, |pool| pool.close().await);
     }
+}
+
+/// How every connection to a PostgreSQL server is made.
+fn postgres_options(url: &str, schema: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    Ok(PgConnectOptions::from_str(url)?.options([
+        ("search_path", schema),
+        ("statement_timeout", STATEMENT_TIMEOUT),
+        ("lock_timeout", LOCK_TIMEOUT),
+        ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),
+    ]))
 }
 
 /// Begins a transaction that is going to write.

@@ -5,7 +5,6 @@ use crate::secret::Secret;
 
 /// The database of a service: the variable that is its own, else `DATABASE_URL`, else `file` under `DATA_DIR`.
 pub fn database_url(reader: &mut Reader<'_>, own: &str, file: &str) -> Option<Secret<String>> {
-    let is_postgres = |url: &str| url.starts_with("postgres://") || url.starts_with("postgresql://");
     // The address itself may hold a password: no fault repeats it.
     let own = reader.read_optional(own, |url| {
         let known = is_postgres(url) || url.starts_with("sqlite:");
@@ -30,4 +29,36 @@ pub fn database_url(reader: &mut Reader<'_>, own: &str, file: &str) -> Option<Se
         own?.or(shared?)
             .unwrap_or_else(|| format!("sqlite:{folder}/{file}")),
     ))
+}
+
+/// The read replica of a service, if it has one: the variable that is its own, else `READ_DATABASE_URL`. `primary`
+/// is the database that it is a replica of, if that could be read.
+pub fn read_database_url(
+    reader: &mut Reader<'_>,
+    own: &str,
+    primary: Option<&Secret<String>>,
+) -> Option<Option<Secret<String>>> {
+    let mut read = |name: &str| {
+        let url = reader.read_optional(name, |url| {
+            if is_postgres(url) {
+                Ok(Secret::new(url.to_owned()))
+            } else {
+                Err("must begin with postgres://".to_owned())
+            }
+        })?;
+        if url.is_some() && primary.is_some_and(|primary| !is_postgres(primary.expose())) {
+            reader.fault(
+                name,
+                "names a replica of a PostgreSQL database: set DATABASE_URL to that one",
+            );
+            return None;
+        }
+        Some(url)
+    };
+    let (own, shared) = (read(own), read("READ_DATABASE_URL"));
+    Some(own?.or(shared?))
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
 }

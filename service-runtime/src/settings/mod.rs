@@ -11,11 +11,12 @@ mod values;
 
 pub use self::{
     command::command,
-    database::database_url,
+    database::{database_url, read_database_url},
     parse::{Environment, from_str, list, secrets, switch, text},
     reader::{Faults, Reader},
     setting::{
-        DATA_DIR, DATABASE_URL, ENABLE_LOGGING, ENVIRONMENT, RUST_LOG, SERVICE_TOKEN, SHUTDOWN_GRACE, Setting,
+        DATA_DIR, DATABASE_URL, ENABLE_LOGGING, ENVIRONMENT, READ_DATABASE_URL, RUST_LOG, SERVICE_TOKEN,
+        SHUTDOWN_GRACE, Setting,
     },
     unknown::unknown,
     values::Values,

@@ -91,6 +91,12 @@ pub const SERVICE_TOKEN: Setting = Setting::secret(
     "What services show each other on internal calls, at least 32 characters; two, comma-separated, while it is being changed",
 );
 
+/// `READ_DATABASE_URL`, which services with data have.
+pub const READ_DATABASE_URL: Setting = Setting::secret(
+    "READ_DATABASE_URL",
+    "postgres://… of a read replica of DATABASE_URL, which lists are read from; without it they are read from DATABASE_URL",
+);
+
 /// `DATABASE_URL`, which services with data have.
 pub const DATABASE_URL: Setting = Setting::secret(
     "DATABASE_URL",

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::account::Account;
 use super::installation::Installation;
 use super::watchdog::Watchdog;
-use super::{TESTS, TestDatabase, settings};
+use super::{TESTS, TestDatabase, database, settings};
 use crate::left_out;
 
 /// How long a server may take to start, which includes its recovery, or to end.
@@ -43,9 +43,22 @@ impl Cluster {
             );
             return None;
         };
-        let process = blocking(move || Process::create(installation)).await;
+        let process = blocking(move || Process::create(installation, Process::initialise)).await;
         left_out::is_here(TESTS);
         Some(Self(Arc::new(process)))
+    }
+
+    /// A streaming replica of this server, which has to be running: another server, with a copy of all of its
+    /// databases that follows every change. It can be read, not written.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub async fn replica(&self) -> Self {
+        let (installation, url) = (self.0.installation.clone(), self.url("postgres"));
+        let copy = move |process: &Process| process.copy_of(&url);
+        let process = blocking(move || Process::create(installation, copy)).await;
+        Self(Arc::new(process))
     }
 
     /// The URL of the database with this name on the server; `postgres` is always there.
@@ -73,6 +86,16 @@ impl Cluster {
     /// If the server is not running.
     pub async fn database(&self) -> TestDatabase {
         TestDatabase::create_on_cluster(self).await
+    }
+
+    /// Runs a statement at the server, as its owner.
+    ///
+    /// # Panics
+    ///
+    /// If the server refuses it or is not running.
+    pub async fn execute(&self, statement: &'static str) {
+        let done = database::execute(&self.url("postgres"), statement.to_owned()).await;
+        done.unwrap_or_else(|why| panic!("{statement}: {why}"));
     }
 
     /// Stops the server in order, closing its connections, as an operator would. Returns when it is down.
@@ -134,7 +157,8 @@ struct Process {
 }
 
 impl Process {
-    fn create(installation: Installation) -> Self {
+    /// Makes the files of a server by `fill`, and starts it.
+    fn create(installation: Installation, fill: impl FnOnce(&Self) -> Result<(), String>) -> Self {
         let directory = tempfile::Builder::new().prefix("online-edu-postgres-").tempdir();
         let directory = directory.expect("a temporary directory").keep();
         let directory = directory.canonicalize().expect("a directory just created");
@@ -148,7 +172,7 @@ impl Process {
             port: 0,
             _watchdog: watchdog,
         };
-        process.initialise().unwrap_or_else(|why| panic!("{why}"));
+        fill(&process).unwrap_or_else(|why| panic!("{why}"));
         // Another process may take the port before the server does.
         let mut failure = String::new();
         for _ in 0..5 {
@@ -184,6 +208,16 @@ impl Process {
         settings
             .and_then(|mut file| file.write_all(settings::LINES.as_bytes()))
             .map_err(|why| why.to_string())
+    }
+
+    /// The files of a server that follows the one at `url`, settings included.
+    fn copy_of(&self, url: &str) -> Result<(), String> {
+        self.run(
+            Command::new(self.installation.program("pg_basebackup"))
+                .args(["--dbname", url, "--pgdata"])
+                .arg(self.data())
+                .args(["--write-recovery-conf", "--checkpoint", "fast", "--no-sync"]),
+        )
     }
 
     fn start(&self) -> Result<(), String> {

@@ -93,7 +93,7 @@ impl Drop for TestDatabase {
     }
 }
 
-async fn execute(url: &str, statement: String) -> Result<(), sqlx::Error> {
+pub(super) async fn execute(url: &str, statement: String) -> Result<(), sqlx::Error> {
     let mut connection = PgConnection::connect(url).await?;
     // The only thing put into the statements is the name made below.
     sqlx::raw_sql(AssertSqlSafe(statement))
