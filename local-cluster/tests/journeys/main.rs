@@ -34,3 +34,4 @@ mod restart;
 mod session;
 mod staff;
 mod support;
+mod tls;
