@@ -181,3 +181,35 @@ fn keys_are_listed_and_rotated() {
     );
     assert_eq!(rotated[1]["kid"], first[0]["kid"]);
 }
+
+#[test]
+fn a_key_is_revoked() {
+    let folder = folder();
+    let run = |arguments: &[&str]| run(folder.path(), arguments, "");
+    let kid = |key: &Value| key["kid"].as_str().unwrap().to_owned();
+    let first = kid(&run(&["keys", "list", "--json"]).lines()[0]);
+    let rotated = run(&["keys", "rotate", "--json"]).lines();
+    let second = kid(&rotated[0]);
+
+    let left = run(&["keys", "revoke", &first, "--json"]).lines();
+    assert_eq!(left.len(), 1);
+    assert_eq!(
+        (kid(&left[0]), &left[0]["state"]),
+        (second.clone(), &"signs".into())
+    );
+    let replaced = run(&["keys", "revoke", &second, "--json"]).lines();
+    assert_eq!(replaced.len(), 1);
+    assert_eq!(replaced[0]["state"], "signs");
+    assert!(![first.clone(), second].contains(&kid(&replaced[0])));
+
+    // A second time there is nothing to do, and nothing is done.
+    let again = run(&["keys", "revoke", &first]);
+    assert_eq!((again.code, again.said.as_str()), (3, ""));
+    assert!(
+        again.complained.contains("no such signing key"),
+        "{}",
+        again.complained
+    );
+    assert_eq!(run(&["keys", "list", "--json"]).lines(), replaced);
+    assert_eq!(run(&["keys", "revoke"]).code, 2);
+}

@@ -18,11 +18,12 @@ use tokio::sync::Mutex;
 
 use crate::{
     domain::error::Error,
+    model::event::{SecurityEvent, Severity},
     store::{Store, signing_key::StoredKey},
 };
 
-/// How often a process looks whether the keys have changed.
-const LOOK: Duration = Duration::from_secs(5);
+/// How often a process looks whether the keys have changed: how long a revoked one may still be taken for good.
+const LOOK: Duration = Duration::from_secs(1);
 /// How much longer than the last token a retired key is kept, for clocks that disagree.
 const MARGIN: TimeDelta = TimeDelta::minutes(5);
 
@@ -103,6 +104,32 @@ impl KeyRing {
         self.look().await
     }
 
+    /// Removes a key that others may know: from now on no token of it is good, and if it was the signing one, a
+    /// new key signs. Sessions go on, since refresh tokens are made without it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such key (any more).
+    pub async fn revoke(&self, kid: &str) -> Result<(), Error> {
+        let now = self.clock.now();
+        let event = SecurityEvent {
+            id: self.sealing.entropy.new_id(now)?,
+            time: now,
+            severity: Severity::Critical,
+            kind: "signing_key_revoked",
+            actor_id: None,
+            subject_id: None,
+            session_id: None,
+            ip_address: String::new(),
+            request_id: String::new(),
+            detail: format!("The signing key {kid} was revoked."),
+        };
+        let next = self.sealing.new_key(now)?;
+        if !self.store.revoke_signing_key(kid, &next, &event).await? {
+            return Err(Error::NotFound("signing key"));
+        }
+        self.look().await
+    }
+
     /// Signs an access token.
     ///
     /// # Errors
@@ -148,15 +175,20 @@ impl KeyRing {
 
     /// Keeps the keys current and removes those that no token needs, until asked to stop.
     pub async fn watch(self, tasks: Tasks) {
+        let mut current = true;
         while tasks.sleep(LOOK).await {
             let life = TimeDelta::from_std(self.token_lifetime).unwrap_or(TimeDelta::days(1));
             let removed = self
                 .store
                 .remove_signing_keys(self.clock.now() - life - MARGIN)
                 .await;
-            if let Err(error) = removed.map_err(Error::from).and(self.look().await) {
+            let looked = removed.map_err(Error::from).and(self.look().await);
+            if let Err(error) = &looked
+                && current
+            {
                 tracing::warn!(%error, "the signing keys could not be read; going on with those known");
             }
+            current = looked.is_ok();
         }
     }
 

@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use service_runtime::{database::BeginWrite, on};
 
-use crate::store::{Error, Store};
+use crate::{
+    model::event::SecurityEvent,
+    store::{Error, Store, event::Trail},
+};
 
 /// A key as it is kept: the private part sealed.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -80,6 +83,39 @@ impl Store {
             tx.commit().await?;
         });
         Ok(())
+    }
+
+    /// Removes a key at once, whatever it did, and adds the one that signs from now on if no other does; tells the
+    /// trail. `false`: there is no such key, and nothing was done.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn revoke_signing_key(
+        &self,
+        kid: &str,
+        next: &StoredKey,
+        event: &SecurityEvent,
+    ) -> Result<bool, Error> {
+        on!(&self.database, |pool| {
+            let mut tx = pool.begin_write().await?;
+            let removed = sqlx::query("DELETE FROM signing_keys WHERE kid = $1")
+                .bind(kid)
+                .execute(&mut *tx)
+                .await?;
+            if removed.rows_affected() == 0 {
+                return Ok(false);
+            }
+            sqlx::query(INSERT)
+                .bind(&next.kid)
+                .bind(&next.public_key)
+                .bind(&next.sealed_private_key)
+                .bind(next.created_at)
+                .execute(&mut *tx)
+                .await?;
+            tx.tell(event).await?;
+            tx.commit().await?;
+            Ok(true)
+        })
     }
 
     /// Removes keys that were retired before `before`; says how many.
