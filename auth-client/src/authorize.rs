@@ -17,6 +17,7 @@ use service_runtime::{
         context::{RequestContext, SERVICE_TOKEN},
     },
     secret::Secret,
+    telemetry::RpcCall,
 };
 use tonic::{
     Code, Status,
@@ -27,6 +28,9 @@ use uuid::Uuid;
 /// How long a whole answer is waited for at most, however often it is asked for and whatever is left of the
 /// caller's deadline.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+const AUTHORIZE: &str = "/onlineedu.auth.v1.TokenService/Authorize";
+const BATCH_GET_USERS: &str = "/onlineedu.auth.v1.TokenService/BatchGetUsers";
 
 /// Who a caller is and what they may do now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,12 +115,14 @@ impl AuthClient {
         let answer = self
             .ask(
                 context,
+                AUTHORIZE,
                 || message.clone(),
                 async |mut client, request| client.authorize(request).await,
             )
             .await;
         answer
             .and_then(caller)
+            .inspect(|caller| context.called_by(caller.user_id))
             .inspect_err(|error| tell(error, &context.request_id))
     }
 
@@ -131,6 +137,7 @@ impl AuthClient {
         let answer = self
             .ask(
                 context,
+                BATCH_GET_USERS,
                 || message.clone(),
                 async |mut client, request| client.batch_get_users(request).await,
             )
@@ -148,6 +155,7 @@ impl AuthClient {
     async fn ask<Q, A>(
         &self,
         context: &RequestContext,
+        method: &'static str,
         question: impl Fn() -> Q,
         send: impl AsyncFn(TokenServiceClient<Channel>, tonic::Request<Q>) -> Result<tonic::Response<A>, Status>,
     ) -> Result<A, AuthError> {
@@ -158,7 +166,10 @@ impl AuthClient {
             request
                 .metadata_mut()
                 .insert(SERVICE_TOKEN, self.service_token.clone());
-            send(self.tokens.clone(), request).await
+            let call = RpcCall::begin(method, &mut request);
+            let answer = send(self.tokens.clone(), request).await;
+            call.end(&answer);
+            answer
         };
         let asking = async {
             match attempt().await {

@@ -99,6 +99,7 @@ fn context(time_left: Duration) -> RequestContext {
         deadline: Instant::now() + time_left,
         traceparent: None,
         peer: None,
+        caller: std::sync::Arc::default(),
     }
 }
 

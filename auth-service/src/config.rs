@@ -12,6 +12,7 @@ use service_runtime::{
         SHUTDOWN_GRACE, Setting, Values, from_str, secrets, switch, text,
     },
     tls::{TLS_CA, TLS_CERT, TLS_KEY, Tls},
+    telemetry::TraceSettings,
 };
 
 use crate::{
@@ -28,6 +29,8 @@ pub const SETTINGS: &[Setting] = &[
     RUST_LOG,
     SHUTDOWN_GRACE,
     SERVICE_TOKEN,
+    settings::OTEL_EXPORTER_OTLP_ENDPOINT,
+    settings::OTEL_TRACES_SAMPLER_ARG,
     Setting::new(
         "AUTH_LISTEN",
         "127.0.0.1:50051",
@@ -159,6 +162,8 @@ pub struct Config {
     pub mail: MailDestination,
     /// Whom mail comes from.
     pub mail_from: Mailbox,
+    /// Where traces go, if anybody wants them.
+    pub traces: Option<TraceSettings>,
 }
 
 impl Config {
@@ -194,6 +199,7 @@ impl Config {
         let database_url = settings::database_url(&mut reader, "AUTH_DATABASE_URL", "auth.db");
         let read_database_url =
             settings::read_database_url(&mut reader, "AUTH_READ_DATABASE_URL", database_url.as_ref());
+        let traces = TraceSettings::read(&mut reader);
         let built = (|| {
             Some(Self {
                 environment: environment?,
@@ -219,6 +225,7 @@ impl Config {
                 staff: staff?,
                 mail: mail?,
                 mail_from: mail_from?,
+                traces: traces?,
             })
         })();
         reader.finish(built)

@@ -20,6 +20,7 @@ use service_runtime::{
     page_token::PageTokens,
     readiness::Readiness,
     secret::Secret,
+    telemetry::Tracer,
 };
 use tonic::service::Routes;
 
@@ -203,6 +204,7 @@ pub async fn serve(
     tasks: &Tasks,
 ) -> Result<Started, StartError> {
     metrics::start();
+    let tracer = Tracer::start(config.traces.as_ref(), "auth-service", tasks)?;
     let entropy = Entropy::default();
     let rules = open_rules(&config, &clock, &entropy).await?;
     let Rules {
@@ -271,7 +273,7 @@ pub async fn serve(
     let descriptors = proto::FILE_DESCRIPTOR_SET;
     let routes = with_health_and_reflection(routes, descriptors, &SERVICES, readiness.clone(), tasks).await?;
     config.tls.follow(tasks);
-    serve_grpc(listener, config.tls.for_services(), routes, tasks)?;
+    serve_grpc(listener, config.tls.for_services(), routes, tracer, tasks)?;
 
     tasks.spawn("mail worker", outbox.run(bell, tasks.clone()));
     tasks.spawn("clean-up", cleanup.run(tasks.clone()));

@@ -11,6 +11,7 @@ use service_runtime::{
         Values,
     },
     tls::{TLS_CA, TLS_CERT, TLS_KEY, Tls},
+    telemetry::TraceSettings,
 };
 
 use crate::model::currency::Currency;
@@ -53,6 +54,8 @@ pub const SETTINGS: &[Setting] = &[
     ),
     settings::SHUTDOWN_GRACE,
     settings::RUST_LOG,
+    settings::OTEL_EXPORTER_OTLP_ENDPOINT,
+    settings::OTEL_TRACES_SAMPLER_ARG,
     DATA_DIR,
     ENVIRONMENT,
     ENABLE_LOGGING,
@@ -88,6 +91,8 @@ pub struct Config {
     pub environment: Environment,
     /// Whether to log.
     pub enable_logging: bool,
+    /// Where traces go, if anybody wants them.
+    pub traces: Option<TraceSettings>,
 }
 
 impl Config {
@@ -109,6 +114,7 @@ impl Config {
         let shutdown_grace = reader.read("SHUTDOWN_GRACE", duration::parse);
         let environment = reader.read("ENVIRONMENT", Environment::parse);
         let enable_logging = reader.read("ENABLE_LOGGING", settings::switch);
+        let traces = TraceSettings::read(&mut reader);
         let built = (|| {
             Some(Self {
                 listen: listen?,
@@ -122,6 +128,7 @@ impl Config {
                 shutdown_grace: shutdown_grace?,
                 environment: environment?,
                 enable_logging: enable_logging?,
+                traces: traces?,
             })
         })();
         reader.finish(built)

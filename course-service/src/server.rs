@@ -18,6 +18,7 @@ use service_runtime::{
     page_token::PageTokens,
     readiness::Readiness,
     secret::Secret,
+    telemetry::Tracer,
 };
 use tonic::{metadata::errors::InvalidMetadataValue, service::Routes};
 
@@ -80,6 +81,7 @@ pub async fn serve(
 ) -> Result<(), StartError> {
     metrics::start();
     config.tls.follow(tasks);
+    let tracer = Tracer::start(config.traces.as_ref(), "course-service", tasks)?;
     let store = migrate(&config).await?;
     let shown = config.service_tokens.first().ok_or(StartError::NoServiceToken)?;
     let auth = AuthClient::new(Channel::at(&config.auth_url), shown)?;
@@ -121,6 +123,6 @@ pub async fn serve(
     if let Some(admin) = admin {
         admin::serve(admin, config.tls.for_anyone(), readiness, tasks)?;
     }
-    service_runtime::grpc::server::serve(listener, config.tls.for_services(), routes, tasks)?;
+    service_runtime::grpc::server::serve(listener, config.tls.for_services(), routes, tracer, tasks)?;
     Ok(())
 }

@@ -12,6 +12,7 @@ use service_runtime::{
     secret::Secret,
     settings::{self, Environment, Faults, Reader, Setting, Values, from_str, switch, text},
     tls::{TLS_CA, TLS_CERT, TLS_KEY, Tls},
+    telemetry::TraceSettings,
 };
 
 pub use self::{hosts::AllowedHosts, origins::Origins};
@@ -83,6 +84,8 @@ pub const SETTINGS: &[Setting] = &[
     settings::DATA_DIR,
     settings::ENABLE_LOGGING,
     settings::RUST_LOG,
+    settings::OTEL_EXPORTER_OTLP_ENDPOINT,
+    settings::OTEL_TRACES_SAMPLER_ARG,
 ];
 
 /// What the names of the gateway's own settings begin with: another name that does is most likely mistyped.
@@ -119,6 +122,8 @@ pub struct Config {
     pub mail_folder: Option<PathBuf>,
     /// How long running requests may take to finish when told to stop.
     pub shutdown_grace: Duration,
+    /// Where traces go, if anybody wants them.
+    pub traces: Option<TraceSettings>,
 }
 
 impl Config {
@@ -157,6 +162,7 @@ impl Config {
         let email_host = reader.read_optional("EMAIL_HOST", text);
         let data_dir = reader.read("DATA_DIR", text);
         let shutdown_grace = reader.read("SHUTDOWN_GRACE", duration::parse);
+        let traces = TraceSettings::read(reader);
 
         let mail_is_kept = environment == Environment::Development && email_host?.is_none();
         let mail_folder = PathBuf::from(data_dir?).join("mail");
@@ -175,6 +181,7 @@ impl Config {
             service_token: service_token?,
             mail_folder: mail_is_kept.then_some(mail_folder),
             shutdown_grace: shutdown_grace?,
+            traces: traces?,
         })
     }
 }

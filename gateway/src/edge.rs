@@ -20,8 +20,9 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body as _;
 use service_runtime::{
     entropy::Entropy,
-    grpc::context::{REQUEST_ID, new_request_id, sane_request_id},
+    grpc::context::{KnownCaller, REQUEST_ID, new_request_id, sane_request_id},
     settings::Environment,
+    telemetry::{Span, Tracer},
 };
 use tower::{Layer, Service, service_fn};
 use tower_http::cors::CorsLayer;
@@ -42,17 +43,19 @@ pub struct Edge {
     router: Router,
     cors: CorsLayer,
     hosts: AllowedHosts,
+    tracer: Tracer,
     entropy: Entropy,
     production: bool,
 }
 
 impl Edge {
     /// The edge in front of a router.
-    pub fn new(config: &Config, router: Router) -> Self {
+    pub fn new(config: &Config, router: Router, tracer: Tracer) -> Self {
         Self {
             router,
             cors: cors::layer(&config.origins),
             hosts: config.allowed_hosts.clone(),
+            tracer,
             entropy: Entropy::default(),
             production: config.environment == Environment::Production,
         }
@@ -66,12 +69,15 @@ impl Edge {
         let begun = Instant::now();
         let request_id = self.request_id(request.headers());
         let method = request.method().clone();
+        let mut span = self.tracer.server(request.headers());
+        let caller = KnownCaller::default();
         request.extensions_mut().insert(Exchange {
             request_id: request_id.clone(),
             client_address,
+            caller: caller.clone(),
         });
 
-        let mut response = self.with_cors(request).await;
+        let mut response = span.around(self.with_cors(request)).await;
         let problem = response.extensions_mut().remove::<Problem>();
         let reason = problem.as_ref().map(|problem| problem.reason.clone());
         if let Some(problem) = problem {
@@ -82,12 +88,21 @@ impl Edge {
         }
         let matched = response.extensions_mut().remove::<Matched>();
         count(&method, matched.as_ref(), response.status(), begun);
+        describe(
+            &mut span,
+            &method,
+            matched.as_ref(),
+            response.status(),
+            &request_id,
+        );
         tracing::info!(
             request_id = id_text(&request_id),
+            trace_id = span.trace_id().map(tracing::field::display),
             method = method.as_str(),
             route = matched.as_ref().map_or("-", |Matched(route)| route),
             status = response.status().as_u16(),
             reason = reason.as_deref(),
+            caller_id = caller.get().map(tracing::field::display),
             duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             "request"
         );
@@ -184,6 +199,50 @@ fn count(method: &Method, matched: Option<&Matched>, status: StatusCode, begun: 
         .increment(1);
 }
 
+/// Says in the trace what the request was and what came of it, by the conventions of OpenTelemetry. The path stays
+/// out of it: a person may have typed anything there.
+fn describe(
+    span: &mut Span,
+    method: &Method,
+    matched: Option<&Matched>,
+    status: StatusCode,
+    request_id: &HeaderValue,
+) {
+    if !span.is_seen() {
+        return;
+    }
+    let method = known_method(method);
+    let named = method.unwrap_or("HTTP");
+    match matched {
+        Some(Matched(route)) => {
+            span.rename(format!("{named} {route}"));
+            span.set("http.route", route.clone());
+        }
+        None => span.rename(named),
+    }
+    span.set("http.request.method", method.unwrap_or("_OTHER"));
+    span.set("http.response.status_code", i64::from(status.as_u16()));
+    span.set("request.id", id_text(request_id).to_owned());
+    // The others are a caller's failures, not ours.
+    if status.is_server_error() {
+        span.fail(status.as_u16().to_string());
+    }
+}
+
+/// The name of a method that has one: a caller can make up others.
+fn known_method(method: &Method) -> Option<&'static str> {
+    Some(match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => return None,
+    })
+}
+
 fn id_text(request_id: &HeaderValue) -> &str {
     request_id.to_str().unwrap_or_default()
 }
@@ -208,7 +267,8 @@ mod tests {
 
     fn edge() -> Edge {
         let config = Config::from_values(&Values::default()).unwrap();
-        Edge::new(&config, Router::new().route("/panic", get(panic)))
+        let router = Router::new().route("/panic", get(panic));
+        Edge::new(&config, router, Tracer::default())
     }
 
     async fn ask(edge: &Edge) -> Response {

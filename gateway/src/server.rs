@@ -19,6 +19,7 @@ use service_runtime::{
     lifecycle::Tasks,
     listen::{self, Limits},
     metrics,
+    telemetry::Tracer,
 };
 use tokio::{runtime, sync::oneshot};
 
@@ -50,12 +51,14 @@ pub fn serve(config: &Config, listeners: Vec<TcpListener>, tasks: &Tasks) -> io:
     metrics::start();
     config.tls.follow(tasks);
     config.public_tls.follow(tasks);
+    let tracer = Tracer::start(config.traces.as_ref(), "gateway", tasks)?;
     for listener in listeners {
         let (config, stop) = (config.clone(), tasks.clone());
+        let tracer = tracer.clone();
         let (ended, end) = oneshot::channel();
         thread::Builder::new().name("gateway".to_owned()).spawn(move || {
             // Nobody listens any more when the process is being torn down.
-            let _unheard = ended.send(run(&config, listener, &stop));
+            let _unheard = ended.send(run(&config, listener, tracer, &stop));
         })?;
         tasks.spawn("gateway thread", async move {
             match end.await {
@@ -71,11 +74,11 @@ pub fn serve(config: &Config, listeners: Vec<TcpListener>, tasks: &Tasks) -> io:
     Ok(())
 }
 
-fn run(config: &Config, listener: TcpListener, stop: &Tasks) -> io::Result<()> {
+fn run(config: &Config, listener: TcpListener, tracer: Tracer, stop: &Tasks) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let edge = Arc::new(Edge::new(config, router(config)));
+        let edge = Arc::new(Edge::new(config, router(config), tracer));
         let connection = |client: SocketAddr| {
             let (edge, address) = (Arc::clone(&edge), address_value(client.ip()));
             service_fn(move |request: Request<Incoming>| {

@@ -27,6 +27,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request};
 use proto::rest::{self, Route, Texts};
 use serde::{Serialize, de::DeserializeOwned};
+use service_runtime::grpc::context::caller_id;
 use tonic::{Code, Status};
 
 pub use self::{
@@ -80,8 +81,15 @@ where
 
     let exchange = parts.extensions.get::<Exchange>();
     let metadata = metadata::of(&parts.headers, exchange, endpoint.service_token.as_ref());
-    match endpoint.upstream.call::<In, Out>(metadata, message).await {
-        Ok(message) => output::write(endpoint, &parts, &message),
+    let answered = endpoint.upstream.call::<In, Out>(metadata, message).await;
+    let told = answered
+        .as_ref()
+        .map_or_else(Status::metadata, tonic::Response::metadata);
+    if let (Some(exchange), Some(id)) = (exchange, caller_id(told)) {
+        let _known = exchange.caller.set(id);
+    }
+    match answered {
+        Ok(message) => output::write(endpoint, &parts, message.get_ref()),
         Err(status) => {
             log_failure(endpoint.route, exchange, &status);
             let problem = from_status(&status, etag_sent);

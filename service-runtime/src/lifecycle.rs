@@ -2,15 +2,20 @@
 //! ends the process with an honest code instead of leaving half of it running.
 
 use std::{
+    mem,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use futures_util::FutureExt;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long what is cut off may take to end.
@@ -23,6 +28,17 @@ pub struct Tasks {
     cut: CancellationToken,
     tracker: TaskTracker,
     crashed: Arc<AtomicBool>,
+    afterwards: Arc<Afterwards>,
+}
+
+/// What is left to do when every task has ended.
+#[derive(Default)]
+struct Afterwards(Mutex<Vec<BoxFuture<'static, ()>>>);
+
+impl std::fmt::Debug for Afterwards {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Afterwards")
+    }
 }
 
 impl Tasks {
@@ -46,6 +62,13 @@ impl Tasks {
             reason = "it ends when what it accompanies has ended"
         )]
         tokio::spawn(self.cut.clone().run_until_cancelled_owned(task));
+    }
+
+    /// Does something when every task has ended, in what is left of their grace. Nobody depends on it: if it does
+    /// not end in time, it is let go of, and everything has ended well all the same.
+    pub fn afterwards(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut afterwards = self.afterwards.0.lock().unwrap_or_else(PoisonError::into_inner);
+        afterwards.push(Box::pin(work));
     }
 
     /// Resolves once the tasks are asked to stop.
@@ -81,10 +104,13 @@ impl Tasks {
     /// themselves and none crashed.
     pub async fn finished(&self, grace: Duration) -> bool {
         self.tracker.close();
-        let ended = tokio::time::timeout(grace, self.tracker.wait()).await.is_ok();
+        let end = Instant::now() + grace;
+        let ended = timeout_at(end, self.tracker.wait()).await.is_ok();
         self.cut.cancel();
         // What is cut off may still say so.
-        drop(tokio::time::timeout(LAST_WORDS, self.tracker.wait()).await);
+        drop(timeout(LAST_WORDS, self.tracker.wait()).await);
+        let afterwards = mem::take(&mut *self.afterwards.0.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(timeout_at(end.max(Instant::now() + LAST_WORDS), join_all(afterwards)).await);
         ended && !self.crashed.load(Ordering::SeqCst)
     }
 }
@@ -141,6 +167,25 @@ mod tests {
         tasks.stop();
         assert!(!tasks.finished(Duration::from_millis(20)).await);
         assert!(end.await.is_err(), "what it held is let go of");
+    }
+
+    #[tokio::test]
+    async fn what_comes_afterwards_comes_after_every_task_and_holds_nobody_up() {
+        let (tasks, (told, mut heard)) = (Tasks::default(), tokio::sync::mpsc::unbounded_channel());
+        let (other, last) = (tasks.clone(), told.clone());
+        tasks.afterwards(async move { last.send("afterwards").unwrap() });
+        tasks.afterwards(std::future::pending());
+        tasks.spawn("task", async move {
+            other.stopping().await;
+            tokio::task::yield_now().await;
+            told.send("task").unwrap();
+        });
+        tasks.stop();
+        assert!(tasks.finished(Duration::from_millis(100)).await);
+        assert_eq!(
+            (heard.recv().await, heard.recv().await),
+            (Some("task"), Some("afterwards"))
+        );
     }
 
     #[tokio::test]

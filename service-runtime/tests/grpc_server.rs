@@ -17,6 +17,7 @@ use service_runtime::{
     lifecycle::Tasks,
     listen,
     readiness::Readiness,
+    telemetry::Tracer,
 };
 use tokio::{net::TcpStream, time::sleep};
 use tonic::{Code, Status, service::Routes};
@@ -48,7 +49,7 @@ async fn server(tasks: &Tasks) -> SocketAddr {
     .unwrap();
     let listener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
-    serve(listener, None, routes, tasks).unwrap();
+    serve(listener, None, routes, Tracer::default(), tasks).unwrap();
     address
 }
 

@@ -36,10 +36,10 @@ impl Callers {
         context: &RequestContext,
     ) -> Result<Caller, Status> {
         let token = bearer(request)?.ok_or_else(|| status(Error::TokenRequired, context))?;
-        self.sessions
-            .authenticate(&token)
-            .await
-            .map_err(|error| status(error, context))
+        let caller = self.sessions.authenticate(&token).await;
+        let caller = caller.map_err(|error| status(error, context))?;
+        context.called_by(caller.user.id);
+        Ok(caller)
     }
 
     /// The person who calls, if they are staff.

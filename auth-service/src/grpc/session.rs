@@ -5,7 +5,10 @@ use service_runtime::{grpc::context::RequestContext, secret::Secret};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    domain::session::Sessions,
+    domain::{
+        error::Error,
+        session::{Sessions, Tokens},
+    },
     grpc::{Callers, encode, refusal::status},
 };
 
@@ -29,9 +32,7 @@ impl SessionService for SessionApi {
             .sessions
             .login(&message.username, &password, &client, context.deadline)
             .await;
-        Ok(Response::new(encode::token_pair(
-            tokens.map_err(|error| status(error, &context))?,
-        )))
+        answer(tokens, &context)
     }
 
     async fn refresh(&self, request: Request<pb::RefreshRequest>) -> Result<Response<pb::TokenPair>, Status> {
@@ -41,9 +42,7 @@ impl SessionService for SessionApi {
             .sessions
             .refresh(&request.get_ref().refresh, &client, &context.request_id)
             .await;
-        Ok(Response::new(encode::token_pair(
-            tokens.map_err(|error| status(error, &context))?,
-        )))
+        answer(tokens, &context)
     }
 
     async fn logout(
@@ -101,4 +100,14 @@ impl SessionService for SessionApi {
         revoked.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::RevokeSessionResponse {}))
     }
+}
+
+/// Whoever gets the tokens of a session is its user from then on.
+fn answer(
+    tokens: Result<Tokens, Error>,
+    context: &RequestContext,
+) -> Result<Response<pb::TokenPair>, Status> {
+    let tokens = tokens.map_err(|error| status(error, context))?;
+    context.called_by(tokens.user.id);
+    Ok(Response::new(encode::token_pair(tokens)))
 }

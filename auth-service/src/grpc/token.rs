@@ -41,6 +41,7 @@ impl TokenService for TokenApi {
         self.callers.service(&request, &context)?;
         let caller = self.sessions.authenticate(&request.get_ref().access_token).await;
         let caller = caller.map_err(|error| status(error, &context))?;
+        context.called_by(caller.user.id);
         Ok(Response::new(pb::AuthorizeResponse {
             user_id: caller.user.id.to_string(),
             username: caller.user.username,

@@ -43,8 +43,8 @@ impl Store {
                 tx.enqueue(mail).await?;
                 tx.commit().await?;
             }
-        });
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Makes an account active whose address was proved, if that is still its address. A second proof changes

@@ -232,8 +232,8 @@ impl Store {
             let mut tx = pool.begin_write().await?;
             tx.end_sessions(user_id, None, reason, now).await?;
             tx.commit().await?;
-        });
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Who may act with this session now: the user and the session, if the one is active and the other open.

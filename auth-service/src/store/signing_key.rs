@@ -81,8 +81,8 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             tx.commit().await?;
-        });
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Removes a key at once, whatever it did, and adds the one that signs from now on if no other does; tells the

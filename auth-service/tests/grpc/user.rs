@@ -234,8 +234,8 @@ async fn granting_and_revoking_rights_is_told_to_the_trail() {
         )
         .fetch_all(pool)
         .await
-        .unwrap()
-    });
+    })
+    .unwrap();
     let by = uuid::Uuid::parse_str(&staff.user.id).unwrap();
     let told = |severity: &str, kind: &str| {
         (

@@ -55,10 +55,11 @@ async fn a_mail_is_queued_with_its_cause_or_not_at_all(outbox: TestOutbox) {
         ..mail.clone()
     };
     on!(&outbox.database, |pool| {
-        let mut tx = pool.begin_write().await.unwrap();
-        tx.enqueue(&undone).await.unwrap();
-        tx.rollback().await.unwrap();
-    });
+        let mut tx = pool.begin_write().await?;
+        tx.enqueue(&undone).await?;
+        tx.rollback().await
+    })
+    .unwrap();
     let claimed = outbox
         .store
         .claim_mail(start(), LEASE, 10, new_id())
@@ -266,8 +267,8 @@ async fn mail_goes_with_its_account(outbox: TestOutbox) {
     on!(&outbox.database, |pool| sqlx::query("DELETE FROM users")
         .execute(pool)
         .await
-        .map(|_| ())
-        .unwrap());
+        .map(|_| ()))
+    .unwrap();
     assert_eq!(outbox.fate(mail.id).await, None);
     assert!(!settle(&outbox, mail.id, lease, start(), Outcome::Sent).await);
 }
@@ -281,8 +282,8 @@ async fn a_kind_of_a_newer_version_is_left_to_others(outbox: TestOutbox) {
     .bind(newer.id)
     .execute(pool)
     .await
-    .map(|_| ())
-    .unwrap());
+    .map(|_| ()))
+    .unwrap();
     assert_eq!(claim(&outbox, start(), new_id()).await, [known.id]);
     assert_eq!(outbox.state(newer.id).await, "queued");
 }

@@ -66,10 +66,11 @@ impl TestOutbox {
     /// Queues a mail in a transaction, as whatever causes one does.
     pub async fn queue(&self, mail: &NewMail) {
         on!(&self.database, |pool| {
-            let mut tx = pool.begin_write().await.unwrap();
-            tx.enqueue(mail).await.unwrap();
-            tx.commit().await.unwrap();
-        });
+            let mut tx = pool.begin_write().await?;
+            tx.enqueue(mail).await?;
+            tx.commit().await
+        })
+        .unwrap();
     }
 
     /// Queues a mail without a link.
@@ -100,8 +101,7 @@ impl TestOutbox {
             .bind(format!("{user}@example.org"))
             .bind(now)
             .execute(pool)
-            .await
-            .unwrap();
+            .await?;
             sqlx::query(
                 "INSERT INTO mail_tokens (id, user_id, purpose, username, token_hash, created_at, expires_at) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -115,8 +115,8 @@ impl TestOutbox {
             .bind(expires_at)
             .execute(pool)
             .await
-            .unwrap();
-        });
+            .map(drop)
+        }).unwrap();
         let mail = NewMail {
             id: new_id(),
             kind: MailKind::VerifyEmail,
@@ -138,8 +138,8 @@ impl TestOutbox {
         .bind(now)
         .execute(pool)
         .await
-        .map(|_| ())
-        .unwrap());
+        .map(|_| ()))
+        .unwrap();
     }
 
     /// What became of a mail; `None` when it is not there.
@@ -151,8 +151,8 @@ impl TestOutbox {
             .bind(id)
             .fetch_optional(pool)
             .await
-            .unwrap()
-        });
+        })
+        .unwrap();
         let (state, attempts, last_error, is_finished) = row?;
         Some(Fate {
             state,

@@ -32,8 +32,8 @@ async fn users(service: &Service) -> i64 {
         sqlx::query_scalar("SELECT count(*) FROM users")
             .fetch_one(pool)
             .await
-            .unwrap()
     })
+    .unwrap()
 }
 
 async fn thirty_two_registrations_of_one_address_make_one_account(service: Service) {

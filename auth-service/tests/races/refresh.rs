@@ -98,8 +98,8 @@ async fn events(service: &Service) -> i64 {
         sqlx::query_scalar("SELECT count(*) FROM security_events WHERE kind = 'refresh_replayed'")
             .fetch_one(pool)
             .await
-            .unwrap()
     })
+    .unwrap()
 }
 
 /// The id of the one session there is.
@@ -108,6 +108,6 @@ async fn session_id(service: &Service) -> uuid::Uuid {
         sqlx::query_scalar("SELECT id FROM sessions")
             .fetch_one(pool)
             .await
-            .unwrap()
     })
+    .unwrap()
 }

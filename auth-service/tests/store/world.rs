@@ -124,8 +124,8 @@ impl World {
             statement
         ))
         .fetch_one(pool)
-        .await
-        .unwrap())
+        .await)
+        .unwrap()
     }
 
     /// The queued mails, as kinds and recipients, in their order.
@@ -134,8 +134,8 @@ impl World {
             sqlx::query_as("SELECT kind, recipient FROM mail_outbox ORDER BY created_at, id")
                 .fetch_all(pool)
                 .await
-                .unwrap()
         })
+        .unwrap()
     }
 
     /// The trail, as severities and kinds, in its order.
@@ -144,8 +144,8 @@ impl World {
             sqlx::query_as("SELECT severity, kind FROM security_events ORDER BY time, id")
                 .fetch_all(pool)
                 .await
-                .unwrap()
         })
+        .unwrap()
     }
 }
 

@@ -133,8 +133,8 @@ impl Service {
             sqlx::query_scalar("SELECT count(*) FROM mail_outbox")
                 .fetch_one(pool)
                 .await
-                .unwrap()
         })
+        .unwrap()
     }
 
     /// Removes an account as nothing in the service does yet.
@@ -144,9 +144,9 @@ impl Service {
                 .bind(username)
                 .execute(pool)
                 .await
-                .unwrap()
-                .rows_affected()
-        });
+                .map(|done| done.rows_affected())
+        })
+        .unwrap();
         assert_eq!(removed, 1);
     }
 

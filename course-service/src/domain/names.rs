@@ -113,6 +113,7 @@ impl Courses {
             deadline: Instant::now() + PATIENCE,
             traceparent: None,
             peer: None,
+            caller: std::sync::Arc::default(),
         }
     }
 }

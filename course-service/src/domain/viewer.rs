@@ -102,6 +102,7 @@ mod tests {
                 deadline: Instant::now(),
                 traceparent: None,
                 peer: None,
+                caller: std::sync::Arc::default(),
             },
             token: Some(Secret::new("a.b.c".to_owned())),
         };

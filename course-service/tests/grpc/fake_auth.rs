@@ -15,7 +15,7 @@ use proto::auth::v1::{
     PublicUser,
     token_service_server::{TokenService, TokenServiceServer},
 };
-use service_runtime::{grpc, lifecycle::Tasks, listen};
+use service_runtime::{grpc, lifecycle::Tasks, listen, telemetry::Tracer};
 use tonic::{Request, Response, Status, service::Routes};
 use uuid::Uuid;
 
@@ -61,7 +61,7 @@ impl FakeAuth {
         let listener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let routes = Routes::new(TokenServiceServer::new(fake.clone()));
-        grpc::server::serve(listener, None, routes, tasks).unwrap();
+        grpc::server::serve(listener, None, routes, Tracer::default(), tasks).unwrap();
         (fake, address)
     }
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use http::HeaderValue;
+use service_runtime::grpc::context::KnownCaller;
 
 /// Left as an extension of every request; cheap to clone.
 #[derive(Debug, Clone)]
@@ -11,6 +12,8 @@ pub struct Exchange {
     pub request_id: HeaderValue,
     /// The network address the connection comes from.
     pub client_address: HeaderValue,
+    /// Who a service found to call.
+    pub caller: KnownCaller,
 }
 
 impl Exchange {

@@ -2,8 +2,9 @@
 //! passes by itself, so that none can speak for the gateway.
 
 use http::{HeaderMap, HeaderValue, header};
-use service_runtime::grpc::context::{
-    CLIENT_ADDRESS, CLIENT_USER_AGENT, REQUEST_ID, SERVICE_TOKEN, TRACEPARENT,
+use service_runtime::{
+    grpc::context::{CLIENT_ADDRESS, CLIENT_USER_AGENT, REQUEST_ID, SERVICE_TOKEN},
+    telemetry::traceparent::{self, TRACEPARENT},
 };
 use tonic::metadata::MetadataMap;
 
@@ -30,7 +31,7 @@ pub fn of(
     if let Some(agent) = headers.get(header::USER_AGENT).and_then(user_agent) {
         metadata.insert(CLIENT_USER_AGENT, agent);
     }
-    if let Some(trace) = headers.get(TRACEPARENT).filter(|trace| is_trace(trace)) {
+    if let Some(trace) = traceparent::sound(headers) {
         metadata.insert(TRACEPARENT, trace.clone());
     }
     if let Some(token) = service_token {
@@ -55,53 +56,9 @@ fn user_agent(value: &HeaderValue) -> Option<HeaderValue> {
     HeaderValue::from_bytes(kept.trim_ascii()).ok()
 }
 
-/// Whether it is a `traceparent` of W3C Trace Context: `version-trace-parent-flags` in lower-case hex.
-fn is_trace(value: &HeaderValue) -> bool {
-    let hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let not_zero = |part: &str| part.bytes().any(|byte| byte != b'0');
-    let Ok(text) = value.to_str() else {
-        return false;
-    };
-    let mut parts = text.splitn(5, '-');
-    let [Some(version), Some(trace), Some(parent), Some(flags), rest] = std::array::from_fn(|_| parts.next())
-    else {
-        return false;
-    };
-    let version_is_sound = hex(version, 2) && version != "ff" && (version != "00" || rest.is_none());
-    version_is_sound
-        && hex(trace, 32)
-        && not_zero(trace)
-        && hex(parent, 16)
-        && not_zero(parent)
-        && hex(flags, 2)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_sound_traces_travel() {
-        let (trace, parent) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
-        for good in [
-            format!("00-{trace}-{parent}-01"),
-            format!("cc-{trace}-{parent}-01-more"),
-        ] {
-            assert!(is_trace(&HeaderValue::from_str(&good).unwrap()), "{good}");
-        }
-        for bad in [
-            String::new(),
-            format!("00-{trace}-{parent}"),
-            format!("00-{trace}-{parent}-01-more"),
-            format!("ff-{trace}-{parent}-01"),
-            format!("00-{}-{parent}-01", trace.to_uppercase()),
-            format!("00-{}-{parent}-01", "0".repeat(32)),
-        ] {
-            assert!(!is_trace(&HeaderValue::from_str(&bad).unwrap()), "{bad}");
-        }
-    }
 
     #[test]
     fn a_user_agent_is_cleaned_and_cut() {

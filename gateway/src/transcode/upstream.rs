@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use service_runtime::grpc::channel::Channel;
+use service_runtime::{grpc::channel::Channel, telemetry::RpcCall};
 use tokio::time;
-use tonic::{Request, Status, client::Grpc, metadata::MetadataMap};
+use tonic::{Request, Response, Status, client::Grpc, metadata::MetadataMap};
 use tonic_prost::ProstCodec;
 
 /// How long an answer may take.
@@ -18,7 +18,7 @@ const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Upstream {
     grpc: Grpc<Channel>,
-    rpc: PathAndQuery,
+    rpc: &'static str,
 }
 
 impl Upstream {
@@ -26,7 +26,7 @@ impl Upstream {
     pub fn new(channel: Channel, rpc: &'static str) -> Self {
         Self {
             grpc: Grpc::new(channel).max_decoding_message_size(LARGEST_ANSWER),
-            rpc: PathAndQuery::from_static(rpc),
+            rpc,
         }
     }
 
@@ -34,7 +34,7 @@ impl Upstream {
     ///
     /// # Errors
     /// The status of the service, or of the client library when the service cannot be reached.
-    pub async fn call<In, Out>(&self, metadata: MetadataMap, message: In) -> Result<Out, Status>
+    pub async fn call<In, Out>(&self, metadata: MetadataMap, message: In) -> Result<Response<Out>, Status>
     where
         In: prost::Message + 'static,
         Out: prost::Message + Default + 'static,
@@ -44,10 +44,12 @@ impl Upstream {
         let mut grpc = self.grpc.clone();
         let codec = ProstCodec::<In, Out>::default();
         // The channel bounds the wait for the beginning of an answer, this the wait for its end.
-        let response = time::timeout(LONGEST_ANSWER, grpc.unary(request, self.rpc.clone(), codec)).await;
-        match response {
-            Ok(answered) => Ok(answered?.into_inner()),
-            Err(_elapsed) => Err(Status::deadline_exceeded("no answer in time")),
-        }
+        let call = RpcCall::begin(self.rpc, &mut request);
+        let path = PathAndQuery::from_static(self.rpc);
+        let answer = time::timeout(LONGEST_ANSWER, grpc.unary(request, path, codec))
+            .await
+            .unwrap_or_else(|_elapsed| Err(Status::deadline_exceeded("no answer in time")));
+        call.end(&answer);
+        answer
     }
 }

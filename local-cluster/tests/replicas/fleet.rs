@@ -59,6 +59,11 @@ pub struct Fleet {
 impl Fleet {
     /// Starts `count` replicas of each service and waits until they are ready.
     pub async fn start(ground: Ground, count: u8) -> Self {
+        Self::with(ground, count, &[]).await
+    }
+
+    /// Likewise, with settings of the test's own.
+    pub async fn with(ground: Ground, count: u8, settings: &[(&'static str, &str)]) -> Self {
         let [auth_port, course_port, gateway_port, admin_port] = free_ports();
         let at = |port: u16| -> Vec<SocketAddr> {
             // The loopback network has more than one address; replicas share a port, as containers do.
@@ -87,6 +92,9 @@ impl Fleet {
             ("AUTH_URL", urls(&auths)),
             ("COURSE_URL", urls(&courses)),
         ]);
+        for (name, value) in settings {
+            shared.insert(name, (*value).to_owned());
+        }
         if let Some(database) = &ground.postgres {
             shared.insert("DATABASE_URL", database.url().to_owned());
         }
@@ -209,6 +217,32 @@ impl Replica {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         begun.elapsed()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Its numbers, as Prometheus reads them.
+    pub async fn numbers(&self) -> String {
+        let answer = reqwest::get(format!("http://{}/metrics", self.admin))
+            .await
+            .unwrap();
+        answer.text().await.unwrap()
+    }
+
+    /// The names of its threads.
+    pub fn threads(&self) -> Vec<String> {
+        let tasks = format!("/proc/{}/task", self.child.as_ref().expect("it runs").id());
+        let name = |task: Result<fs::DirEntry, std::io::Error>| {
+            fs::read_to_string(task.ok()?.path().join("comm")).ok()
+        };
+        fs::read_dir(tasks)
+            .unwrap()
+            .filter_map(name)
+            .map(|name| name.trim().to_owned())
+            .collect()
     }
 
     /// Tells it to stop, as an operator does, and waits for its end.

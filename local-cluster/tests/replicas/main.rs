@@ -1,5 +1,5 @@
 //! Many processes on one PostgreSQL, and what happens to their users when processes are restarted one by one, or
-//! killed at any moment.
+//! killed at any moment; and what a receiver of traces learns of a request that crosses them.
 //!
 //! It starts itself as the processes that it restarts and kills, so it has a main function of its own.
 //! `KILLS=400 cargo test -p local-cluster --test replicas` kills for longer than the tests do by themselves.
@@ -20,7 +20,9 @@ mod fleet;
 mod kills;
 mod part;
 mod people;
+mod receiver;
 mod rolling_restart;
+mod traces;
 
 use std::process::ExitCode;
 
@@ -53,6 +55,14 @@ fn main() -> ExitCode {
             && let Some(ground) = Ground::postgres().await
         {
             rolling_restart::run(ground).await;
+        }
+        if wanted("traces") {
+            traces::run(Ground::sqlite(), "sqlite").await;
+            traces::nobody_waits_for_the_receiver().await;
+            traces::nobody_is_traced_unasked().await;
+            if let Some(ground) = Ground::postgres().await {
+                traces::run(ground, "postgresql").await;
+            }
         }
         if wanted("kills_on_sqlite") {
             kills::run("SQLite", Ground::sqlite()).await;

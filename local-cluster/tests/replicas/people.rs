@@ -12,8 +12,8 @@ use crate::fleet::STAFF;
 pub struct Person {
     client: Client,
     base: String,
-    access: String,
-    refresh: String,
+    pub access: String,
+    pub refresh: String,
 }
 
 /// What came back.

@@ -35,15 +35,36 @@ pub enum Database {
     Sqlite(SqlitePool),
 }
 
-/// Runs one piece of sqlx code against whichever database this is: `on!(database, |pool| …)`.
-#[macro_export]
-macro_rules! on {
+/// Does one piece of sqlx code with whichever pool this is.
+macro_rules! whichever {
     ($database:expr, |$pool:ident| $body:expr) => {
         match $database {
-            $crate::database::Database::Postgres($pool) => $body,
-            $crate::database::Database::Sqlite($pool) => $body,
+            Database::Postgres($pool) => $body,
+            Database::Sqlite($pool) => $body,
         }
     };
+}
+
+/// Runs one piece of sqlx code against whichever database this is, and says what came of it: `on!(database, |pool|
+/// …)`. In a trace it is a step that has the name of the method in which it stands. `return` and `?` leave the piece
+/// of code.
+#[macro_export]
+macro_rules! on {
+    ($database:expr, |$pool:ident| $body:expr) => {{
+        fn here() {}
+        let (statement, outcome) = match $database {
+            $crate::database::Database::Postgres($pool) => (
+                $crate::telemetry::Statement::begin("postgresql", &here),
+                async { $body }.await,
+            ),
+            $crate::database::Database::Sqlite($pool) => (
+                $crate::telemetry::Statement::begin("sqlite", &here),
+                async { $body }.await,
+            ),
+        };
+        statement.end(&outcome);
+        outcome
+    }};
 }
 
 impl Database {
@@ -106,7 +127,7 @@ impl Database {
     /// # Errors
     /// When it does not.
     pub async fn answers(&self) -> Result<bool, sqlx::Error> {
-        match on!(self, |pool| sqlx::query("SELECT 1").execute(pool).await.map(drop)) {
+        match whichever!(self, |pool| sqlx::query("SELECT 1").execute(pool).await.map(drop)) {
             Ok(()) => Ok(true),
             Err(sqlx::Error::PoolTimedOut) if self.is_busy() => Ok(false),
             Err(error) => Err(error),
@@ -115,7 +136,7 @@ impl Database {
 
     /// Notes for the numbers how many connections there are.
     pub fn count_connections(&self, database: &'static str) {
-        let (all, idle) = on!(self, |pool| (f64::from(pool.size()), pool.num_idle()));
+        let (all, idle) = whichever!(self, |pool| (f64::from(pool.size()), pool.num_idle()));
         let idle = f64::from(u32::try_from(idle).unwrap_or(u32::MAX));
         for (state, count) in [("idle", idle), ("used", all - idle)] {
             metrics::gauge!("database_connections", "database" => database, "state" => state).set(count);
@@ -124,14 +145,14 @@ impl Database {
 
     /// Whether there are as many connections as there may be, and all of them are in use.
     fn is_busy(&self) -> bool {
-        on!(self, |pool| {
+        whichever!(self, |pool| {
             pool.num_idle() == 0 && pool.size() >= pool.options().get_max_connections()
         })
     }
 
     /// Closes the connections, once the running statements are done.
     pub async fn close(&self) {
-        on!(self, |pool| pool.close().await);
+        whichever!(self, |pool| pool.close().await);
     }
 }
 

@@ -1,29 +1,33 @@
 //! What comes with every request besides its message: its id, its deadline, its trace, its sender, its bearer
-//! token.
+//! token. And, once it is known, who calls.
 
 use std::{
     net::IpAddr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use http::{HeaderMap, HeaderValue};
-use tonic::{Code, Status};
+use tonic::{Code, Status, metadata::MetadataMap};
+use uuid::Uuid;
 
-use crate::{entropy::Entropy, grpc::refusal::Refusal};
+use crate::{entropy::Entropy, grpc::refusal::Refusal, telemetry::traceparent::TRACEPARENT};
 
 /// The metadata key of the request id.
 pub const REQUEST_ID: &str = "x-request-id";
-/// The metadata key of the trace (W3C Trace Context).
-pub const TRACEPARENT: &str = "traceparent";
 /// The metadata key under which services show each other who they are.
 pub const SERVICE_TOKEN: &str = "x-service-token";
 /// The metadata key in which the gateway tells a client's network address.
 pub const CLIENT_ADDRESS: &str = "x-client-address";
 /// The metadata key in which the gateway tells what a client's device calls itself.
 pub const CLIENT_USER_AGENT: &str = "x-client-user-agent";
+/// The metadata key in which an answer tells whose user id the caller has.
+pub const CALLER_ID: &str = "x-caller-id";
 /// How long a request without a deadline may take.
 pub const LONGEST_REQUEST: Duration = Duration::from_secs(30);
+
+/// The user id of whoever sent a request, once it is known. Clones share it.
+pub type KnownCaller = Arc<OnceLock<Uuid>>;
 
 /// What comes with a request besides its message. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -32,10 +36,12 @@ pub struct RequestContext {
     pub request_id: Arc<str>,
     /// When the caller stops waiting.
     pub deadline: Instant,
-    /// The caller's trace, passed on as it came.
+    /// The trace that it is part of: this service's own span where there are traces, else the caller's.
     pub traceparent: Option<HeaderValue>,
     /// The address that the connection comes from; `None` when there is no connection.
     pub peer: Option<IpAddr>,
+    /// Who calls.
+    pub caller: KnownCaller,
 }
 
 impl RequestContext {
@@ -50,7 +56,14 @@ impl RequestContext {
                 deadline: Instant::now() + LONGEST_REQUEST,
                 traceparent: None,
                 peer: None,
+                caller: Arc::default(),
             })
+    }
+
+    /// Notes who calls, for the log.
+    pub fn called_by(&self, user_id: Uuid) {
+        // Who it was found to be first is who it stays.
+        let _known = self.caller.set(user_id);
     }
 
     /// How long the caller still waits.
@@ -70,6 +83,11 @@ impl RequestContext {
         }
         request
     }
+}
+
+/// Who a service found to have called, by what came with its answer.
+pub fn caller_id(metadata: &MetadataMap) -> Option<Uuid> {
+    Uuid::try_parse(metadata.get(CALLER_ID)?.to_str().ok()?).ok()
 }
 
 /// A caller's request id, if it is one that may stand in a log: 1 to 128 characters of `A-Za-z0-9._~-`.

@@ -14,11 +14,12 @@ use crate::{
     entropy::Entropy,
     grpc::{
         context::{
-            LONGEST_REQUEST, REQUEST_ID, RequestContext, TRACEPARENT, grpc_timeout, new_request_id,
+            CALLER_ID, LONGEST_REQUEST, REQUEST_ID, RequestContext, grpc_timeout, new_request_id,
             sane_request_id,
         },
         refusal::{Refusal, code_name, completed, overloaded},
     },
+    telemetry::{Span, Tracer, rpc_answered, traceparent},
 };
 
 /// How many requests may run at once in a process.
@@ -30,15 +31,17 @@ const HEALTH: &str = "/grpc.health.v1.Health/";
 #[derive(Debug, Clone)]
 pub(crate) struct Edge {
     routes: Routes,
+    tracer: Tracer,
     entropy: Entropy,
     places: Arc<Semaphore>,
 }
 
 impl Edge {
     /// The edge in front of services.
-    pub(crate) fn new(routes: Routes) -> Self {
+    pub(crate) fn new(routes: Routes, tracer: Tracer) -> Self {
         Self {
             routes: routes.prepare(),
+            tracer,
             entropy: Entropy::default(),
             places: Arc::new(Semaphore::new(MOST_RUNNING)),
         }
@@ -54,7 +57,9 @@ impl Edge {
         B: http_body::Body<Data = bytes::Bytes, Error: Into<tonic::codegen::StdError>> + Send + 'static,
     {
         let begun = Instant::now();
-        let context = self.context(&request, begun, peer);
+        let mut span = self.tracer.server(request.headers());
+        let context = self.context(&request, begun, peer, &span);
+        let caller = Arc::clone(&context.caller);
         let request_id = Arc::clone(&context.request_id);
         let deadline = context.deadline;
         let method = request.uri().path().to_owned();
@@ -65,8 +70,8 @@ impl Edge {
             overloaded().into_http()
         } else {
             let mut routes = self.routes.clone();
-            let answering =
-                tokio::time::timeout_at(deadline.into(), async move { routes.call(request).await });
+            let answering = span.around(async move { routes.call(request).await });
+            let answering = tokio::time::timeout_at(deadline.into(), answering);
             match AssertUnwindSafe(answering).catch_unwind().await {
                 Ok(Ok(Ok(response))) => completed(response),
                 Ok(Ok(Err(never))) => match never {},
@@ -82,28 +87,39 @@ impl Edge {
         if let Ok(id) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
+        let caller = caller.get();
+        if let Some(id) = caller.and_then(|id| HeaderValue::from_str(&id.to_string()).ok()) {
+            response.headers_mut().insert(CALLER_ID, id);
+        }
         let code = response.headers().get(Status::GRPC_STATUS);
         let code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
         count(&method, code, begun);
+        rpc_answered(&mut span, &method, code);
+        span.set("request.id", request_id.to_string());
         tracing::info!(
             request_id = &*request_id,
+            trace_id = span.trace_id().map(tracing::field::display),
             method,
             ?code,
+            caller_id = caller.map(tracing::field::display),
             duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             "request"
         );
         Ok(response)
     }
 
-    fn context<B>(&self, request: &Request<B>, begun: Instant, peer: IpAddr) -> RequestContext {
+    fn context<B>(&self, request: &Request<B>, begun: Instant, peer: IpAddr, span: &Span) -> RequestContext {
         let headers = request.headers();
         let allowed = headers.get("grpc-timeout").and_then(grpc_timeout);
         RequestContext {
             request_id: sane_request_id(headers)
                 .map_or_else(|| new_request_id(&self.entropy).into(), Arc::from),
             deadline: begun + allowed.unwrap_or(LONGEST_REQUEST).min(LONGEST_REQUEST),
-            traceparent: headers.get(TRACEPARENT).cloned(),
+            traceparent: span
+                .traceparent()
+                .or_else(|| traceparent::sound(headers).cloned()),
             peer: Some(peer),
+            caller: Arc::default(),
         }
     }
 }

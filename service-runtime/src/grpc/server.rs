@@ -18,6 +18,7 @@ use crate::{
     listen::{self, Limits},
     readiness::Readiness,
     tls::Acceptor,
+    telemetry::Tracer,
 };
 
 /// The largest message a caller may send, in bytes.
@@ -100,9 +101,15 @@ const LIMITS: Limits = Limits {
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub fn serve(listener: TcpListener, tls: Option<Acceptor>, routes: Routes, tasks: &Tasks) -> io::Result<()> {
+pub fn serve(
+    listener: TcpListener,
+    tls: Option<Acceptor>,
+    routes: Routes,
+    tracer: Tracer,
+    tasks: &Tasks,
+) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let edge = Arc::new(Edge::new(routes));
+    let edge = Arc::new(Edge::new(routes, tracer));
     let stop = tasks.clone();
     tasks.spawn("gRPC server", async move {
         let connection = |client: SocketAddr| {

@@ -15,8 +15,8 @@ pub use self::{
     parse::{Environment, from_str, list, secrets, switch, text},
     reader::{Faults, Reader},
     setting::{
-        DATA_DIR, DATABASE_URL, ENABLE_LOGGING, ENVIRONMENT, READ_DATABASE_URL, RUST_LOG, SERVICE_TOKEN,
-        SHUTDOWN_GRACE, Setting,
+        DATA_DIR, DATABASE_URL, ENABLE_LOGGING, ENVIRONMENT, OTEL_EXPORTER_OTLP_ENDPOINT,
+        OTEL_TRACES_SAMPLER_ARG, READ_DATABASE_URL, RUST_LOG, SERVICE_TOKEN, SHUTDOWN_GRACE, Setting,
     },
     unknown::unknown,
     values::Values,

@@ -85,6 +85,19 @@ pub const RUST_LOG: Setting = Setting::optional(
     "What to log, such as warn or info,auth_service=debug [default: info]",
 );
 
+/// `OTEL_EXPORTER_OTLP_ENDPOINT`, which every process has.
+pub const OTEL_EXPORTER_OTLP_ENDPOINT: Setting = Setting::optional(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "Where traces go by OTLP over HTTP, such as http://127.0.0.1:4318; without it there are none",
+);
+
+/// `OTEL_TRACES_SAMPLER_ARG`, which every process has.
+pub const OTEL_TRACES_SAMPLER_ARG: Setting = Setting::new(
+    "OTEL_TRACES_SAMPLER_ARG",
+    "1",
+    "The share of requests that are traced, 0 to 1, where their sender has not decided",
+);
+
 /// `SERVICE_TOKEN`, which every process has.
 pub const SERVICE_TOKEN: Setting = Setting::secret(
     "SERVICE_TOKEN",

@@ -5,7 +5,7 @@ use tonic::service::Routes;
 use tower::Service;
 
 use super::*;
-use crate::{grpc::server::serve, lifecycle::Tasks, listen};
+use crate::{grpc::server::serve, lifecycle::Tasks, listen, telemetry::Tracer};
 
 /// A server that answers with its own address, at once or after a while.
 struct Server {
@@ -31,7 +31,7 @@ impl Server {
             .route("/test.Test/Name", axum::routing::post(name))
             .route("/test.Test/Slow", axum::routing::post(slow));
         let tasks = Tasks::default();
-        serve(listener, None, Routes::from(routes), &tasks).unwrap();
+        serve(listener, None, Routes::from(routes), Tracer::default(), &tasks).unwrap();
         Self { address, tasks }
     }
 

@@ -1,4 +1,4 @@
-//! Logs: one line per request and per event, to standard error, so that standard output stays the program's.
+//! The log: one line per request and per event, to standard error, so that standard output stays the program's.
 
 use std::io::IsTerminal;
 

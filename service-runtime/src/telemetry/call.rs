@@ -1,0 +1,69 @@
+//! The spans of RPCs, on both sides, by the conventions of OpenTelemetry.
+
+use http::header::HeaderName;
+use tonic::{Code, Request, Status};
+
+use super::{Span, traceparent::TRACEPARENT};
+
+/// An RPC that another service is asked for, while it is waited for.
+#[derive(Debug)]
+pub struct RpcCall(Span);
+
+impl RpcCall {
+    /// Begins the call of `/package.Service/Method` and names it to the other side as its parent.
+    pub fn begin<T>(path: &'static str, request: &mut Request<T>) -> Self {
+        let mut span = Span::client(|| path.trim_start_matches('/').into());
+        describe(&mut span, path);
+        if let Some(parent) = span.traceparent() {
+            let mut headers = std::mem::take(request.metadata_mut()).into_headers();
+            headers.insert(HeaderName::from_static(TRACEPARENT), parent);
+            *request.metadata_mut() = tonic::metadata::MetadataMap::from_headers(headers);
+        }
+        Self(span)
+    }
+
+    /// Ends it with its answer.
+    pub fn end<T>(mut self, answer: &Result<T, Status>) {
+        let code = answer.as_ref().map_or_else(Status::code, |_| Code::Ok);
+        self.0.set("rpc.grpc.status_code", i64::from(i32::from(code)));
+        if code != Code::Ok {
+            self.0.fail(super::super::grpc::refusal::code_name(code));
+        }
+    }
+}
+
+/// Says of a server's span which RPC it was and what came of it.
+pub fn rpc_answered(span: &mut Span, path: &str, code: Code) {
+    if !span.is_seen() {
+        return;
+    }
+    // What nobody knows has a name of the caller's making.
+    if code == Code::Unimplemented {
+        span.rename("unknown");
+    } else {
+        span.rename(path.trim_start_matches('/').to_owned());
+        describe(span, path);
+    }
+    span.set("rpc.grpc.status_code", i64::from(i32::from(code)));
+    // The others are a caller's failures, not the service's.
+    if let Code::Unknown
+    | Code::DeadlineExceeded
+    | Code::Unimplemented
+    | Code::Internal
+    | Code::Unavailable
+    | Code::DataLoss = code
+    {
+        span.fail(super::super::grpc::refusal::code_name(code));
+    }
+}
+
+fn describe(span: &mut Span, path: &str) {
+    if !span.is_seen() {
+        return;
+    }
+    span.set("rpc.system", "grpc");
+    if let Some((service, method)) = path.trim_start_matches('/').split_once('/') {
+        span.set("rpc.service", service.to_owned());
+        span.set("rpc.method", method.to_owned());
+    }
+}
