@@ -94,8 +94,7 @@ impl Edge {
         let code = response.headers().get(Status::GRPC_STATUS);
         let code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
         count(&method, code, begun);
-        rpc_answered(&mut span, &method, code);
-        span.set("request.id", request_id.to_string());
+        rpc_answered(&mut span, &request_id, &method, code);
         tracing::info!(
             request_id = &*request_id,
             trace_id = span.trace_id().map(tracing::field::display),

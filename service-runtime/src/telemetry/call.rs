@@ -1,9 +1,9 @@
 //! The spans of RPCs, on both sides, by the conventions of OpenTelemetry.
 
-use http::header::HeaderName;
 use tonic::{Code, Request, Status};
 
 use super::{Span, traceparent::TRACEPARENT};
+use crate::grpc::refusal::code_name;
 
 /// An RPC that another service is asked for, while it is waited for.
 #[derive(Debug)]
@@ -14,10 +14,8 @@ impl RpcCall {
     pub fn begin<T>(path: &'static str, request: &mut Request<T>) -> Self {
         let mut span = Span::client(|| path.trim_start_matches('/').into());
         describe(&mut span, path);
-        if let Some(parent) = span.traceparent() {
-            let mut headers = std::mem::take(request.metadata_mut()).into_headers();
-            headers.insert(HeaderName::from_static(TRACEPARENT), parent);
-            *request.metadata_mut() = tonic::metadata::MetadataMap::from_headers(headers);
+        if let Some(Ok(parent)) = span.traceparent().map(|parent| parent.as_bytes().try_into()) {
+            request.metadata_mut().insert(TRACEPARENT, parent);
         }
         Self(span)
     }
@@ -27,13 +25,13 @@ impl RpcCall {
         let code = answer.as_ref().map_or_else(Status::code, |_| Code::Ok);
         self.0.set("rpc.grpc.status_code", i64::from(i32::from(code)));
         if code != Code::Ok {
-            self.0.fail(super::super::grpc::refusal::code_name(code));
+            self.0.fail(code_name(code));
         }
     }
 }
 
 /// Says of a server's span which RPC it was and what came of it.
-pub fn rpc_answered(span: &mut Span, path: &str, code: Code) {
+pub fn rpc_answered(span: &mut Span, request_id: &str, path: &str, code: Code) {
     if !span.is_seen() {
         return;
     }
@@ -44,6 +42,7 @@ pub fn rpc_answered(span: &mut Span, path: &str, code: Code) {
         span.rename(path.trim_start_matches('/').to_owned());
         describe(span, path);
     }
+    span.set("request.id", request_id.to_owned());
     span.set("rpc.grpc.status_code", i64::from(i32::from(code)));
     // The others are a caller's failures, not the service's.
     if let Code::Unknown
@@ -53,7 +52,7 @@ pub fn rpc_answered(span: &mut Span, path: &str, code: Code) {
     | Code::Unavailable
     | Code::DataLoss = code
     {
-        span.fail(super::super::grpc::refusal::code_name(code));
+        span.fail(code_name(code));
     }
 }
 

@@ -101,7 +101,10 @@ impl Tracer {
         let parent = parent.map_or_else(Context::new, |parent| {
             Context::new().with_remote_span_context(parent)
         });
-        let builder = tracer.span_builder("request").with_kind(SpanKind::Server);
+        // It gets its name with its answer; without one, its sender was gone first.
+        let builder = tracer
+            .span_builder("unanswered request")
+            .with_kind(SpanKind::Server);
         Span::begin(tracer, builder, &parent)
     }
 }
