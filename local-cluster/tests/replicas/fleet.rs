@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -53,7 +53,7 @@ pub struct Fleet {
     pub gateways: Vec<SocketAddr>,
     /// Every process.
     pub replicas: Vec<Replica>,
-    _ground: Ground,
+    ground: Ground,
 }
 
 impl Fleet {
@@ -128,8 +128,13 @@ impl Fleet {
         Self {
             gateways,
             replicas,
-            _ground: ground,
+            ground,
         }
+    }
+
+    /// The folder in which SQLite files are.
+    pub fn folder(&self) -> &Path {
+        self.ground.folder.path()
     }
 
     /// What every process has logged that nobody wants to read: warnings, errors and panics, for the message of a

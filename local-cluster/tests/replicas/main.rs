@@ -58,6 +58,7 @@ fn main() -> ExitCode {
         }
         if wanted("traces") {
             traces::run(Ground::sqlite(), "sqlite").await;
+            traces::a_failure_is_seen_where_it_happened().await;
             traces::nobody_waits_for_the_receiver().await;
             traces::nobody_is_traced_unasked().await;
             if let Some(ground) = Ground::postgres().await {

@@ -57,6 +57,14 @@ impl Person {
         person
     }
 
+    /// The same client with another access token; with an empty one it sends none.
+    pub fn with_access(&self, access: &str) -> Self {
+        Self {
+            access: access.to_owned(),
+            ..self.clone()
+        }
+    }
+
     fn take(&mut self, answer: &Answer) {
         let token = |name: &str| answer.json()[name].as_str().unwrap().to_owned();
         (self.access, self.refresh) = (token("access"), token("refresh"));

@@ -9,6 +9,7 @@ use std::{
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind::{Client, Server};
 use reqwest::Method;
 use serde_json::{Value, json};
+use service_runtime::{database::Database, on};
 
 use crate::{
     fleet::{Fleet, Ground, STAFF},
@@ -161,6 +162,21 @@ pub async fn run(ground: Ground, database: &str) {
     let gateway = follow(&spans, database, "PATCH /api/v1/courses/{slug}", UPDATE, "change");
     assert_eq!(gateway.parent, "");
 
+    // Nobody in particular is nobody; somebody is known from the login on.
+    let (nobody, stranger) = (staff.with_access(""), staff.with_access("a.b.c"));
+    let login = Some(json!({"username": STAFF.0, "password": STAFF.1}));
+    for (who, id, method, path, body, status, is_known) in [
+        (&nobody, "nobody", Method::GET, "/courses", None, 200, false),
+        (&stranger, "stranger", Method::GET, "/me", None, 401, false),
+        (&nobody, "login", Method::POST, "/auth/login", login, 200, true),
+    ] {
+        ask(who, method, path, body, &[("x-request-id", id)], status).await;
+        let told = line(&fleet, "gateway", id);
+        assert_eq!(told.contains(&format!("caller_id={my_id}")), is_known, "{told}");
+        assert_eq!(told.contains("caller_id"), is_known, "{told}");
+        assert!(!told.contains('@'), "{told}");
+    }
+
     // A refusal is the call's failure, not the services'.
     let parent = format!("00-{}-{CALLERS_SPAN}-01", trace('2'));
     let headers = [("if-match", "\"other\""), ("traceparent", &*parent)];
@@ -244,6 +260,68 @@ pub async fn run(ground: Ground, database: &str) {
     }
     assert!(everything.contains("CreateCourse"), "what is searched is there");
     println!("traces on {database}: {} bytes told", everything.len());
+}
+
+/// A statement that fails, and a service that is away.
+pub async fn a_failure_is_seen_where_it_happened() {
+    let receiver = Receiver::start().await;
+    let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.endpoint)];
+    let mut fleet = Fleet::with(Ground::sqlite(), 1, &settings).await;
+    let staff = Person::staff(&fleet.gateways, 0).await;
+    let failed = |spans: &[Span]| -> Vec<String> {
+        let failed = spans.iter().filter(|span| span.failed);
+        let mut failed: Vec<_> = failed
+            .map(|span| format!("{} {}", span.service, span.says("error.type").unwrap()))
+            .collect();
+        failed.sort();
+        failed
+    };
+
+    let url = format!("sqlite:{}/course.db", fleet.folder().display());
+    let database = Database::connect(&url, "course").await.unwrap();
+    on!(&database, |pool| sqlx::query(
+        "ALTER TABLE course_slugs RENAME TO gone"
+    )
+    .execute(pool)
+    .await
+    .map(drop))
+    .unwrap();
+    let parent = format!("00-{}-{CALLERS_SPAN}-01", trace('7'));
+    let headers = [("traceparent", &*parent)];
+    ask(&staff, Method::GET, "/courses/whales", None, &headers, 500).await;
+    let spans = receiver.wait_for(&trace('7'), 7).await;
+    let expected = [
+        "course-service INTERNAL",
+        "course-service _OTHER",
+        "gateway 500",
+        "gateway INTERNAL",
+    ];
+    assert_eq!(failed(&spans), expected, "{spans:#?}");
+    let statement = spans
+        .iter()
+        .find(|span| span.says("db.operation.name").as_deref() == Some("course"));
+    assert!(statement.unwrap().failed, "{spans:#?}");
+    assert!(!receiver.everything().contains("no such table"));
+
+    fleet.replicas[0].kill();
+    let parent = format!("00-{}-{CALLERS_SPAN}-01", trace('8'));
+    let headers = [("traceparent", &*parent)];
+    ask(
+        &staff,
+        Method::POST,
+        "/courses",
+        Some(course("Whales")),
+        &headers,
+        503,
+    )
+    .await;
+    let spans = receiver.wait_for(&trace('8'), 4).await;
+    for expected in ["gateway 503", "gateway UNAVAILABLE", "course-service UNAVAILABLE"] {
+        assert!(
+            failed(&spans).iter().any(|failed| failed == expected),
+            "{spans:#?}"
+        );
+    }
 }
 
 /// A receiver that is away, and one that takes everything and never says a word.
