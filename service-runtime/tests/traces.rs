@@ -1,7 +1,7 @@
 //! A receiver of traces that never answers: what does not fit into the queue is let go of and counted, and neither
 //! the work nor its end waits.
 
-#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 
 use std::{
     net::TcpListener,
