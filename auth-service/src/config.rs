@@ -11,8 +11,8 @@ use service_runtime::{
         self, DATA_DIR, ENABLE_LOGGING, ENVIRONMENT, Environment, Faults, RUST_LOG, Reader, SERVICE_TOKEN,
         SHUTDOWN_GRACE, Setting, Values, from_str, secrets, switch, text,
     },
-    tls::{TLS_CA, TLS_CERT, TLS_KEY, Tls},
     telemetry::TraceSettings,
+    tls::{TLS_CA, TLS_CERT, TLS_KEY, Tls},
 };
 
 use crate::{

@@ -10,8 +10,8 @@ use service_runtime::{
         self, DATA_DIR, ENABLE_LOGGING, ENVIRONMENT, Environment, Faults, Reader, SERVICE_TOKEN, Setting,
         Values,
     },
-    tls::{TLS_CA, TLS_CERT, TLS_KEY, Tls},
     telemetry::TraceSettings,
+    tls::{TLS_CA, TLS_CERT, TLS_KEY, Tls},
 };
 
 use crate::model::currency::Currency;

@@ -11,8 +11,8 @@ use service_runtime::{
     grpc::channel::Upstream,
     secret::Secret,
     settings::{self, Environment, Faults, Reader, Setting, Values, from_str, switch, text},
-    tls::{TLS_CA, TLS_CERT, TLS_KEY, Tls},
     telemetry::TraceSettings,
+    tls::{TLS_CA, TLS_CERT, TLS_KEY, Tls},
 };
 
 pub use self::{hosts::AllowedHosts, origins::Origins};

@@ -17,6 +17,7 @@ use service_runtime::{
     listen,
     readiness::Readiness,
     settings::{Reader, Setting, Values},
+    telemetry::Tracer,
     tls::{TLS_CA, TLS_CERT, TLS_KEY, Tls},
 };
 use tempfile::TempDir;
@@ -85,7 +86,8 @@ fn service(tls: &Tls, tasks: &Tasks) -> SocketAddr {
     let routes = Routes::default()
         .into_axum_router()
         .route("/test.Test/Hello", post(async || "hello"));
-    serve(listener, tls.for_services(), Routes::from(routes), tasks).unwrap();
+    let routes = Routes::from(routes);
+    serve(listener, tls.for_services(), routes, Tracer::default(), tasks).unwrap();
     address
 }
 

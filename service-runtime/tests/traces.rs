@@ -67,7 +67,7 @@ async fn one_that_is_not_asked_for_has_nothing_to_say() {
 async fn dropped(tasks: &Tasks) -> u64 {
     let listener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
-    admin::serve(listener, Readiness::default(), tasks).unwrap();
+    admin::serve(listener, None, Readiness::default(), tasks).unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     stream.write_all(request).await.unwrap();

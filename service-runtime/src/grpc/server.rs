@@ -17,8 +17,8 @@ use crate::{
     lifecycle::Tasks,
     listen::{self, Limits},
     readiness::Readiness,
-    tls::Acceptor,
     telemetry::Tracer,
+    tls::Acceptor,
 };
 
 /// The largest message a caller may send, in bytes.
