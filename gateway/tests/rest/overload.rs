@@ -16,7 +16,8 @@ async fn courses(gateway: SocketAddr) -> (u16, String) {
 #[tokio::test]
 async fn more_requests_than_a_service_may_hold_are_refused_with_the_time_to_wait() {
     let gateway = Gateway::start();
-    gateway.course.delay(Duration::from_secs(2));
+    // Longer than it takes all of them to come.
+    gateway.course.delay(Duration::from_secs(6));
     let asking = (0..MOST + 100).map(|_| courses(gateway.address));
     let answers = join_all(asking).await;
     let answered = answers.iter().filter(|(status, _)| *status == 200).count();
