@@ -26,6 +26,7 @@ fn command() -> Command {
         .subcommand(Command::new("ready").about("Asks the running service whether it is ready; says why not"))
         .subcommand(commands::users::command())
         .subcommand(commands::keys::command())
+        .subcommand(commands::sessions::command())
 }
 
 #[tokio::main]
@@ -49,6 +50,7 @@ async fn run(matches: &ArgMatches) -> Result<(), Box<dyn Error>> {
         Some(("migrate", _)) => open_store(&config).await?.close().await,
         Some(("users", matches)) => commands::users::run(&config, matches).await?,
         Some(("keys", matches)) => commands::keys::run(&config, matches).await?,
+        Some(("sessions", matches)) => commands::sessions::run(&config, matches).await?,
         _ => serve_until_told(config).await?,
     }
     Ok(())

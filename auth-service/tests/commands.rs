@@ -213,3 +213,15 @@ fn a_key_is_revoked() {
     assert_eq!(run(&["keys", "list", "--json"]).lines(), replaced);
     assert_eq!(run(&["keys", "revoke"]).code, 2);
 }
+
+#[test]
+fn everybodys_sessions_are_ended() {
+    let folder = folder();
+    let run = |arguments: &[&str]| run(folder.path(), arguments, "");
+    assert_eq!(
+        run(&["sessions", "end", "--all", "--json"]).lines(),
+        [serde_json::json!({"ended": 0})]
+    );
+    assert_eq!(run(&["sessions", "end", "--all"]).said, "0 sessions ended\n");
+    assert_eq!(run(&["sessions", "end"]).code, 2, "never by accident");
+}

@@ -2,6 +2,7 @@
 //! with `--json`, for programs; why it did nothing stands on standard error, and the exit code tells the kind.
 
 pub mod keys;
+pub mod sessions;
 pub mod users;
 
 use clap::{Arg, ArgAction, ArgMatches};

@@ -27,6 +27,9 @@ use crate::{
     store::{Store, session::SessionCursor},
 };
 
+/// How many sessions are ended by one statement when all are.
+const ENDED_AT_ONCE: i64 = 1000;
+
 /// The rules about sessions.
 #[derive(Clone)]
 pub struct Sessions {
@@ -188,6 +191,26 @@ impl Sessions {
             .store
             .end_all_sessions(caller.user.id, EndReason::Logout, self.clock.now())
             .await?)
+    }
+
+    /// Ends every session of everybody, a few at a time, so that nobody waits long for a lock; says how many.
+    ///
+    /// # Errors
+    /// When the database cannot serve. Doing it again goes on.
+    pub async fn end_everybodys(&self) -> Result<usize, Error> {
+        let (mut ended, mut after) = (0, Uuid::nil());
+        loop {
+            let now = self.clock.now();
+            let batch = self
+                .store
+                .end_anybodys_sessions(after, EndReason::Operator, now, ENDED_AT_ONCE)
+                .await?;
+            let Some(last) = batch.iter().max() else {
+                return Ok(ended);
+            };
+            after = *last;
+            ended += batch.len();
+        }
     }
 
     /// A page of the caller's open sessions, and the token of the next page.

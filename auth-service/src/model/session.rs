@@ -48,6 +48,8 @@ pub enum EndReason {
     PasswordChanged,
     /// The account was deactivated.
     Deactivated,
+    /// An operator ended the sessions of everybody.
+    Operator,
 }
 
 impl EndReason {
@@ -59,6 +61,7 @@ impl EndReason {
             Self::RefreshReplayed => "refresh_replayed",
             Self::PasswordChanged => "password_changed",
             Self::Deactivated => "deactivated",
+            Self::Operator => "operator",
         }
     }
 }

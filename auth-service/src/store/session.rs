@@ -236,6 +236,33 @@ impl Store {
         })
     }
 
+    /// Ends up to `limit` open sessions of anybody, in the order of their ids from after `after`; says which.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_anybodys_sessions(
+        &self,
+        after: Uuid,
+        reason: EndReason,
+        now: DateTime<Utc>,
+        limit: i64,
+    ) -> Result<Vec<Uuid>, Error> {
+        let ended = on!(&self.database, |pool| {
+            sqlx::query_scalar(
+                "UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE ended_at IS NULL AND id IN \
+                 (SELECT id FROM sessions WHERE id > $1 AND ended_at IS NULL AND expires_at > $2 \
+                 ORDER BY id LIMIT $4) RETURNING id",
+            )
+            .bind(after)
+            .bind(now)
+            .bind(reason.as_str())
+            .bind(limit)
+            .fetch_all(pool)
+            .await
+        });
+        Ok(ended?)
+    }
+
     /// Who may act with this session now: the user and the session, if the one is active and the other open.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use auth_service::{
     store::session::SessionCursor,
 };
 use chrono::TimeDelta;
+use uuid::Uuid;
 
 use crate::{
     on_both,
@@ -23,6 +24,7 @@ on_both!(
     of_many_refreshes_one_wins,
     an_end_is_told_once,
     a_revocation_reaches_own_open_sessions_only,
+    everybodys_sessions_end_a_few_at_a_time,
     all_sessions_of_one_user_end,
     who_may_act_is_read_from_both_rows,
     the_list_shows_open_sessions_newest_first,
@@ -257,4 +259,45 @@ async fn pages_hold_while_sessions_come_and_go(world: World) {
     own.sort_by_key(|session| std::cmp::Reverse((session.created_at, session.id)));
     let ids = |sessions: &[Session]| sessions.iter().map(|session| session.id).collect::<Vec<_>>();
     assert_eq!(ids(&seen), ids(&own));
+}
+
+async fn everybodys_sessions_end_a_few_at_a_time(world: World) {
+    let (ada, bob) = (
+        world.add(user("ada@example.org")).await,
+        world.add(user("bob@example.org")).await,
+    );
+    let mut open = Vec::new();
+    for opened_at in [at(0), at(1), at(2)] {
+        open.push(world.open(&ada, opened_at).await);
+        open.push(world.open(&bob, opened_at).await);
+    }
+    let expired = world.open(&ada, at(0) - TimeDelta::days(2)).await;
+    let logged_out = open.pop().unwrap();
+    let end = world
+        .store
+        .end_session(logged_out.id, EndReason::Logout, at(3), None);
+    assert!(end.await.unwrap());
+
+    let end = |after| {
+        world
+            .store
+            .end_anybodys_sessions(after, EndReason::Operator, at(4), 2)
+    };
+    let (mut ended, mut after) = (Vec::new(), Uuid::nil());
+    loop {
+        let mut batch = end(after).await.unwrap();
+        batch.sort();
+        assert!(batch.len() <= 2);
+        let Some(last) = batch.last() else { break };
+        after = *last;
+        ended.extend(batch);
+    }
+    let mut expected: Vec<Uuid> = open.iter().map(|session| session.id).collect();
+    expected.sort();
+    assert_eq!(ended, expected, "each once, and in order");
+    assert!(end(Uuid::nil()).await.unwrap().is_empty(), "nothing is left");
+    let ended_at = async |session: &Session| world.store.session(session.id).await.unwrap().unwrap().ended_at;
+    assert_eq!(ended_at(&open[0]).await, Some(at(4)));
+    assert_eq!(ended_at(&logged_out).await, Some(at(3)), "it keeps its own end");
+    assert_eq!(ended_at(&expired).await, None);
 }
