@@ -29,6 +29,12 @@ enum Server {
     Cluster(Cluster),
 }
 
+/// The folder of PostgreSQL's programs on this computer, if they are here.
+#[must_use]
+pub fn programs() -> Option<std::path::PathBuf> {
+    installation::Installation::find().map(|found| found.program(""))
+}
+
 static SERVER: OnceCell<Option<Server>> = OnceCell::const_new();
 
 /// A new, empty database on the server of this test process. `None`: there is no PostgreSQL here, which has

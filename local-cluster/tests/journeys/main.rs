@@ -14,6 +14,7 @@
 )]
 
 mod account;
+mod backup;
 mod browser;
 mod command;
 mod course;

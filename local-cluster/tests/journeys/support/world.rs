@@ -31,7 +31,8 @@ pub struct World {
     pub smtp: SmtpServer,
     /// The clock of its accounts and sessions.
     pub clock: Clock,
-    ground: Ground,
+    /// What it stands on.
+    pub ground: Ground,
     http: reqwest::Client,
 }
 
@@ -101,6 +102,11 @@ impl World {
     pub async fn restarted(self, set: impl FnOnce(Values) -> Values) -> Result<Self, StartError> {
         assert!(self.cluster.stop().await, "everything ends well");
         Self::start(self.ground, self.smtp, self.clock, set).await
+    }
+
+    /// Its settings, and some of the test's own.
+    pub fn settings(&self, set: impl FnOnce(Values) -> Values) -> Values {
+        set(settings(&self.ground, &self.smtp))
     }
 
     /// Its `DATA_DIR`.
