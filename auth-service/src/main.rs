@@ -43,9 +43,7 @@ async fn run(matches: &ArgMatches) -> Result<(), Box<dyn Error>> {
     if config.logging {
         telemetry::start(config.environment, values.get("RUST_LOG"));
     }
-    for name in settings::unknown(SETTINGS, PREFIXES, ELSEWHERE) {
-        tracing::warn!(name, "nothing reads this variable; is its name right?");
-    }
+    settings::warn_of_unknown(SETTINGS, PREFIXES, ELSEWHERE);
     match matches.subcommand() {
         Some(("migrate", _)) => open_store(&config).await?.close().await,
         Some(("users", matches)) => commands::users::run(&config, matches).await?,

@@ -41,9 +41,7 @@ async fn run(matches: &ArgMatches) -> Result<(), Box<dyn Error>> {
     if config.enable_logging {
         telemetry::start(config.environment, values.get("RUST_LOG"));
     }
-    for name in settings::unknown(SETTINGS, PREFIXES, ELSEWHERE) {
-        tracing::warn!(name, "nothing reads this variable; is its name right?");
-    }
+    settings::warn_of_unknown(SETTINGS, PREFIXES, ELSEWHERE);
     match matches.subcommand_name() {
         Some("migrate") => server::migrate(&config).await?.close().await,
         _ => serve_until_told(config).await?,

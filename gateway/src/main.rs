@@ -46,9 +46,7 @@ fn run(matches: &ArgMatches) -> Result<(), Box<dyn Error>> {
     if config.logging {
         telemetry::start(config.environment, values.get("RUST_LOG"));
     }
-    for name in settings::unknown(SETTINGS, PREFIXES, &[]) {
-        tracing::warn!(name, "nothing reads this variable; is its name right?");
-    }
+    settings::warn_of_unknown(SETTINGS, PREFIXES, &[]);
     runtime.block_on(serve(config))
 }
 

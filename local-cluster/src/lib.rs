@@ -21,7 +21,7 @@ use service_runtime::{
     settings::{Environment, Faults, Values},
 };
 
-pub use settings::{Staff, reachable, settings};
+pub use settings::{Staff, prefixes, reachable, settings};
 
 /// The latch that is open while the cluster serves.
 const CLUSTER: &str = "cluster";

@@ -2,12 +2,12 @@
 
 use std::{error::Error, process::ExitCode};
 
-use local_cluster::{LocalCluster, Plan, Staff, reachable, settings};
+use local_cluster::{LocalCluster, Plan, Staff, prefixes, reachable, settings};
 use service_runtime::{
     clock::Clock,
     lifecycle::Signals,
     process::{Unfinished, ended, raise_open_files, say},
-    settings::{Values, command},
+    settings::{Values, command, warn_of_unknown},
     telemetry,
 };
 
@@ -34,6 +34,7 @@ async fn run(values: Values) -> Result<(), Box<dyn Error>> {
         telemetry::start(environment, filter.as_deref());
     }
     raise_open_files();
+    warn_of_unknown(&settings(), &prefixes(), &[]);
     let cluster = LocalCluster::run(plan, Clock::system()).await?;
     let mut signals = Signals::watch()?;
     say(greeting(&cluster));

@@ -57,6 +57,16 @@ pub fn settings() -> Vec<Setting> {
     all
 }
 
+/// What the names of its services' own settings begin with: another name that does is most likely mistyped.
+pub fn prefixes() -> Vec<&'static str> {
+    [
+        gateway::config::PREFIXES,
+        auth_service::PREFIXES,
+        course_service::config::PREFIXES,
+    ]
+    .concat()
+}
+
 /// Makes up what nobody set, for all services alike.
 pub(crate) fn complete(mut values: Values, entropy: &Entropy) -> Result<(Values, Staff), NoEntropy> {
     if values.get("SERVICE_TOKEN").is_none() {

@@ -166,6 +166,27 @@ async fn every_word_for_no_switches_the_log_off() {
 }
 
 #[tokio::test]
+async fn a_variable_that_nothing_reads_is_warned_of() {
+    let log = log_of_a_request(&[
+        ("ENABLE_LOGGING", "true"),
+        ("CORS_ALLOWED_ORIGINS", "http://edu.test"),
+        ("EMAIL_HSOT", "localhost"),
+        // The services of a cluster find each other by themselves.
+        ("AUTH_URL", "http://elsewhere"),
+    ])
+    .await;
+    let warned = |name: &str| {
+        log.lines()
+            .any(|line| line.contains("nothing reads this variable") && line.contains(name))
+    };
+    assert!(warned("EMAIL_HSOT") && warned("AUTH_URL"), "{log}");
+    assert!(
+        !warned("CORS_ALLOWED_ORIGINS") && !warned("ENABLE_LOGGING"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
 async fn production_logs_json() {
     let secret = "a-secret-of-at-least-32-characters";
     let log = log_of_a_request(&[

@@ -18,7 +18,7 @@ pub use self::{
         DATA_DIR, DATABASE_URL, ENABLE_LOGGING, ENVIRONMENT, OTEL_EXPORTER_OTLP_ENDPOINT,
         OTEL_TRACES_SAMPLER_ARG, READ_DATABASE_URL, RUST_LOG, SERVICE_TOKEN, SHUTDOWN_GRACE, Setting,
     },
-    unknown::unknown,
+    unknown::warn_of_unknown,
     values::Values,
 };
 

@@ -2,15 +2,18 @@
 
 use super::{Setting, command::file_variable};
 
-/// The variables of the environment that begin with one of `prefixes` and that neither this process nor, by
-/// `elsewhere`, another one reads, in alphabetical order.
-pub fn unknown(settings: &[Setting], prefixes: &[&str], elsewhere: &[&str]) -> Vec<String> {
+/// Warns of the variables of the environment that begin with one of `prefixes` and that neither this process nor,
+/// by `elsewhere`, another one reads.
+pub fn warn_of_unknown(settings: &[Setting], prefixes: &[&str], elsewhere: &[&str]) {
     // The one other place that looks at the environment; it reads names only.
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    unknown_of(names, settings, prefixes, elsewhere)
+    for name in unknown(names, settings, prefixes, elsewhere) {
+        tracing::warn!(name, "nothing reads this variable; is its name right?");
+    }
 }
 
-fn unknown_of(
+/// Which of these names they are, in alphabetical order.
+fn unknown(
     names: impl Iterator<Item = String>,
     settings: &[Setting],
     prefixes: &[&str],
@@ -46,7 +49,7 @@ mod tests {
             "PATH",
         ];
         let names = names.into_iter().map(str::to_owned);
-        let unknown = unknown_of(names, &SETTINGS, &["EMAIL_"], &["EMAIL_URL"]);
+        let unknown = unknown(names, &SETTINGS, &["EMAIL_"], &["EMAIL_URL"]);
         assert_eq!(unknown, ["EMAIL_HOST_FILE", "EMAIL_HSOT"]);
     }
 }
