@@ -1,7 +1,10 @@
 //! A receiver of traces on a real socket: OTLP over HTTP, read by the messages that OpenTelemetry publishes.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -22,6 +25,7 @@ const WITHIN: Duration = Duration::from_secs(20);
 pub struct Receiver {
     pub endpoint: String,
     bodies: Arc<Mutex<Vec<Bytes>>>,
+    is_slow: Arc<AtomicBool>,
 }
 
 impl Receiver {
@@ -36,6 +40,11 @@ impl Receiver {
             .with_state(receiver.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         receiver
+    }
+
+    /// From now on it takes half a second before it has taken something.
+    pub fn slow_down(&self) {
+        self.is_slow.store(true, Ordering::SeqCst);
     }
 
     /// Everything that came, with every text in it; ids stand there as numbers.
@@ -86,6 +95,10 @@ async fn take(
     State(receiver): State<Receiver>,
     body: Bytes,
 ) -> ([(axum::http::HeaderName, &'static str); 1], Vec<u8>) {
+    // Whoever leaves meanwhile has delivered nothing.
+    if receiver.is_slow.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
     receiver.bodies.lock().unwrap().push(body);
     let answer = ExportTraceServiceResponse::default().encode_to_vec();
     ([(CONTENT_TYPE, "application/x-protobuf")], answer)

@@ -217,6 +217,7 @@ pub async fn run(ground: Ground, database: &str) {
     assert!(line(&fleet, "auth-service", "unwanted").contains(&trace('4')));
 
     // What was not delivered yet when a process is told to stop is delivered before it ends.
+    receiver.slow_down();
     let parent = format!("00-{}-{CALLERS_SPAN}-01", trace('5'));
     let headers = [("traceparent", &*parent)];
     ask(
