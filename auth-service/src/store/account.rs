@@ -37,7 +37,7 @@ impl Store {
         mail: Option<(&NewMailToken, &NewMail)>,
         once: Option<&Once>,
     ) -> Result<Registered, Error> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             if let Some(once) = once {
                 match tx.claim(once, user.date_joined).await? {
@@ -98,7 +98,7 @@ impl Store {
         mail: &NewMail,
         once: Option<&Once>,
     ) -> Result<Registered, Error> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             if let Some(once) = once {
                 match tx.claim(once, answer.date_joined).await? {
@@ -121,7 +121,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn has_staff(&self) -> Result<bool, Error> {
-        let staff: Result<Option<i64>, _> = on!(&self.database, |pool| {
+        let staff: Result<Option<i64>, _> = on!(&self.reads, |pool| {
             sqlx::query_scalar("SELECT revision FROM users WHERE is_staff LIMIT 1")
                 .fetch_optional(pool)
                 .await

@@ -32,7 +32,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn queue_link(&self, token: &NewMailToken, mail: &NewMail) -> Result<(), Error> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             let exists: Option<i64> = sqlx::query_scalar("SELECT revision FROM users WHERE id = $1")
                 .bind(token.user_id)
@@ -59,7 +59,7 @@ impl Store {
         address: &Username,
         now: DateTime<Utc>,
     ) -> Result<Proved, Error> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             sqlx::query(
                 "UPDATE users SET is_active = TRUE, verified_at = $3, revision = revision + 1 \
@@ -96,7 +96,7 @@ impl Store {
         address: &Username,
         now: DateTime<Utc>,
     ) -> Result<Proved, Error> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             let current: Option<UserRow> = sqlx::query_as(concat!(
                 "UPDATE users SET revision = revision + 1 WHERE id = $1 AND is_active RETURNING ",

@@ -44,7 +44,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn forget_answers(&self, now: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             let forgotten = tx.forget_old(now, limit).await?;
             tx.commit().await?;
@@ -53,7 +53,7 @@ impl Store {
     }
 
     async fn remove(&self, sql: &'static str, before: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
-        let done = on!(&self.database, |pool| {
+        let done = on!(&self.writes, |pool| {
             let query = sqlx::query(sql).bind(before).bind(limit);
             query.execute(pool).await.map(|done| done.rows_affected())
         });

@@ -31,7 +31,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn mail_token(&self, id: Uuid, purpose: Purpose) -> Result<Option<StoredMailToken>, Error> {
-        let token = on!(&self.database, |pool| {
+        let token = on!(&self.reads, |pool| {
             sqlx::query_as(
                 "SELECT user_id, username, token_hash, expires_at, used_at FROM mail_tokens \
                  WHERE id = $1 AND purpose = $2",

@@ -22,7 +22,10 @@ const SCHEMA: &str = "auth";
 /// The service's database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    database: Database,
+    /// Connections that write.
+    writes: Database,
+    /// Connections that only read, so that writes which wait for a lock take none of theirs.
+    reads: Database,
     /// Where lists of users are read.
     lists: Lists,
 }
@@ -54,9 +57,10 @@ impl Store {
     /// # Errors
     /// When it cannot be reached.
     pub async fn connect(url: &str) -> Result<Self, sqlx::Error> {
-        let database = Database::connect(url, SCHEMA).await?;
-        let lists = Lists::of(database.clone());
-        Ok(Self { database, lists })
+        let writes = Database::connect(url, SCHEMA).await?;
+        let reads = writes.reading();
+        let lists = Lists::of(reads.clone());
+        Ok(Self { writes, reads, lists })
     }
 
     /// Lists are read from this PostgreSQL replica from now on, while it answers.
@@ -73,7 +77,7 @@ impl Store {
     /// # Errors
     /// When one fails.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
-        self.database.migrate(SCHEMA, &MIGRATIONS).await
+        self.writes.migrate(SCHEMA, &MIGRATIONS).await
     }
 
     /// Whether the database answers: `Ok(false)` when it is too busy to be asked.
@@ -81,14 +85,16 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn answers(&self) -> Result<bool, Error> {
-        self.database.count_connections(SCHEMA);
-        let (answers, ()) = tokio::join!(self.database.answers(), self.lists.look(SCHEMA));
+        self.reads.count_connections(SCHEMA, "reads");
+        self.writes.count_connections(SCHEMA, "writes");
+        let (answers, ()) = tokio::join!(self.reads.answers(), self.lists.look(SCHEMA));
         Ok(answers?)
     }
 
     /// Closes the connections.
     pub async fn close(&self) {
         self.lists.close().await;
-        self.database.close().await;
+        self.reads.close().await;
+        self.writes.close().await;
     }
 }

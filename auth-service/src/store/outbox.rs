@@ -112,11 +112,11 @@ impl Store {
         limit: i64,
         lease_id: Uuid,
     ) -> Result<Vec<ClaimedMail>, Error> {
-        let claim = match self.database {
+        let claim = match self.writes {
             Database::Postgres(_) => CLAIM_ON_POSTGRES,
             Database::Sqlite(_) => CLAIM_ON_SQLITE,
         };
-        let rows: Vec<Row> = on!(&self.database, |pool| {
+        let rows: Vec<Row> = on!(&self.writes, |pool| {
             sqlx::query_as(claim)
                 .bind(now)
                 .bind(limit)
@@ -146,7 +146,7 @@ impl Store {
             Outcome::Dead { reason } => ("dead", None, Some(reason)),
         };
         let finished_at = until.is_none().then_some(now);
-        let settled = on!(&self.database, |pool| {
+        let settled = on!(&self.writes, |pool| {
             sqlx::query(
                 "UPDATE mail_outbox SET state = $3, next_attempt_at = coalesce($4, next_attempt_at), \
                  last_error = $5, finished_at = $6, lease_id = NULL \
@@ -170,7 +170,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn waiting_mail(&self) -> Result<(i64, Option<DateTime<Utc>>), Error> {
-        Ok(on!(&self.database, |pool| {
+        Ok(on!(&self.reads, |pool| {
             sqlx::query_as("SELECT COUNT(*), MIN(created_at) FROM mail_outbox WHERE state = 'queued'")
                 .fetch_one(pool)
                 .await
@@ -182,7 +182,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn expire_mail(&self, now: DateTime<Utc>) -> Result<u64, Error> {
-        Ok(on!(&self.database, |pool| {
+        Ok(on!(&self.writes, |pool| {
             sqlx::query(concat!(
                 "UPDATE mail_outbox SET state = 'expired', finished_at = $1, lease_id = NULL \
                  WHERE state = 'queued' AND next_attempt_at <= $1 AND ",
@@ -200,7 +200,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn purge_finished_mail(&self, before: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
-        Ok(on!(&self.database, |pool| {
+        Ok(on!(&self.writes, |pool| {
             sqlx::query(
                 "DELETE FROM mail_outbox WHERE id IN \
                  (SELECT id FROM mail_outbox WHERE finished_at < $1 LIMIT $2)",

@@ -23,7 +23,7 @@ impl Store {
         notice: &NewMail,
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             // The account's row before those of its tokens, as everywhere: two that wait for each other would
             // both be turned away.
@@ -62,7 +62,7 @@ impl Store {
         notice: &NewMail,
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             let changed = sqlx::query(
                 "UPDATE users SET password_hash = $3, pending_username = NULL, revision = revision + 1 \
@@ -97,7 +97,7 @@ impl Store {
         former: &str,
         renewed: &str,
     ) -> Result<bool, Error> {
-        let done = on!(&self.database, |pool| {
+        let done = on!(&self.writes, |pool| {
             sqlx::query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
                 .bind(user_id)
                 .bind(former)

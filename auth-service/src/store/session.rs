@@ -82,7 +82,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn open_session(&self, session: &Session, password_hash: &str) -> Result<Option<User>, Error> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             let user: Option<UserRow> = sqlx::query_as(concat!(
                 "UPDATE users SET last_login = $3, revision = revision + 1 \
@@ -124,7 +124,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn session(&self, id: Uuid) -> Result<Option<Session>, Error> {
-        let row: Result<Option<SessionRow>, _> = on!(&self.database, |pool| {
+        let row: Result<Option<SessionRow>, _> = on!(&self.reads, |pool| {
             sqlx::query_as(concat!(
                 "SELECT ",
                 session_columns!(),
@@ -150,7 +150,7 @@ impl Store {
         now: DateTime<Utc>,
         expires_at: DateTime<Utc>,
     ) -> Result<bool, Error> {
-        let done = on!(&self.database, |pool| {
+        let done = on!(&self.writes, |pool| {
             sqlx::query(
                 "UPDATE sessions SET refresh_counter = refresh_counter + 1, last_used_at = $3, expires_at = $4, \
                  ip_address = $5 WHERE id = $1 AND refresh_counter = $2 AND ended_at IS NULL AND expires_at > $3",
@@ -178,7 +178,7 @@ impl Store {
         now: DateTime<Utc>,
         event: Option<&SecurityEvent>,
     ) -> Result<bool, Error> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             let done = sqlx::query(
                 "UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL",
@@ -202,7 +202,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn revoke_session(&self, id: Uuid, user_id: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
-        let done = on!(&self.database, |pool| {
+        let done = on!(&self.writes, |pool| {
             sqlx::query(
                 "UPDATE sessions SET ended_at = $3, end_reason = $4 \
                  WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3",
@@ -228,7 +228,7 @@ impl Store {
         reason: EndReason,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             tx.end_sessions(user_id, None, reason, now).await?;
             tx.commit().await?;
@@ -247,7 +247,7 @@ impl Store {
         now: DateTime<Utc>,
         limit: i64,
     ) -> Result<Vec<Uuid>, Error> {
-        let ended = on!(&self.database, |pool| {
+        let ended = on!(&self.writes, |pool| {
             sqlx::query_scalar(
                 "UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE ended_at IS NULL AND id IN \
                  (SELECT id FROM sessions WHERE id > $1 AND ended_at IS NULL AND expires_at > $2 \
@@ -273,7 +273,7 @@ impl Store {
         session_id: Uuid,
         now: DateTime<Utc>,
     ) -> Result<Option<User>, Error> {
-        let row: Result<Option<UserRow>, _> = on!(&self.database, |pool| {
+        let row: Result<Option<UserRow>, _> = on!(&self.reads, |pool| {
             sqlx::query_as(concat!(
                 "SELECT ",
                 user_columns!(),
@@ -303,7 +303,7 @@ impl Store {
     ) -> Result<Vec<Session>, Error> {
         // The first page comes after what no session is newer than.
         let (created_at, id) = after.map_or((END_OF_TIME, Uuid::max()), |after| (after.created_at, after.id));
-        let rows: Result<Vec<SessionRow>, _> = on!(&self.database, |pool| {
+        let rows: Result<Vec<SessionRow>, _> = on!(&self.reads, |pool| {
             sqlx::query_as(concat!(
                 "SELECT ",
                 session_columns!(),

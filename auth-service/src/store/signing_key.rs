@@ -32,7 +32,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn signing_keys(&self) -> Result<Vec<StoredKey>, Error> {
-        let keys = on!(&self.database, |pool| {
+        let keys = on!(&self.reads, |pool| {
             sqlx::query_as(
                 "SELECT kid, public_key, sealed_private_key, created_at, retired_at FROM signing_keys \
                  ORDER BY created_at DESC",
@@ -48,7 +48,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn add_signing_key(&self, key: &StoredKey) -> Result<(), Error> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             sqlx::query(INSERT)
                 .bind(&key.kid)
                 .bind(&key.public_key)
@@ -67,7 +67,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn rotate_signing_key(&self, key: &StoredKey, now: DateTime<Utc>) -> Result<(), Error> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             sqlx::query("UPDATE signing_keys SET retired_at = $1 WHERE retired_at IS NULL")
                 .bind(now)
@@ -96,7 +96,7 @@ impl Store {
         next: &StoredKey,
         event: &SecurityEvent,
     ) -> Result<bool, Error> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             let removed = sqlx::query("DELETE FROM signing_keys WHERE kid = $1")
                 .bind(kid)
@@ -123,7 +123,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn remove_signing_keys(&self, before: DateTime<Utc>) -> Result<u64, Error> {
-        let done = on!(&self.database, |pool| {
+        let done = on!(&self.writes, |pool| {
             sqlx::query("DELETE FROM signing_keys WHERE retired_at < $1")
                 .bind(before)
                 .execute(pool)

@@ -123,7 +123,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn user(&self, id: Uuid) -> Result<Option<User>, Error> {
-        let row: Result<Option<UserRow>, _> = on!(&self.database, |pool| {
+        let row: Result<Option<UserRow>, _> = on!(&self.reads, |pool| {
             sqlx::query_as(concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1"))
                 .bind(id)
                 .fetch_optional(pool)
@@ -137,7 +137,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn user_by_username(&self, username_key: &str) -> Result<Option<User>, Error> {
-        let row: Result<Option<UserRow>, _> = on!(&self.database, |pool| {
+        let row: Result<Option<UserRow>, _> = on!(&self.reads, |pool| {
             sqlx::query_as(concat!(
                 "SELECT ",
                 user_columns!(),
@@ -155,7 +155,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn credentials(&self, username_key: &str) -> Result<Option<(User, String)>, Error> {
-        on!(&self.database, |pool| {
+        on!(&self.reads, |pool| {
             let row = sqlx::query(concat!(
                 "SELECT ",
                 user_columns!(),
@@ -175,7 +175,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn password_hash(&self, id: Uuid) -> Result<Option<String>, Error> {
-        let hash = on!(&self.database, |pool| {
+        let hash = on!(&self.reads, |pool| {
             sqlx::query_scalar("SELECT password_hash FROM users WHERE id = $1")
                 .bind(id)
                 .fetch_optional(pool)
@@ -189,7 +189,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn users_by_id(&self, ids: &[Uuid]) -> Result<Vec<User>, Error> {
-        let rows: Result<Vec<UserRow>, _> = match &self.database {
+        let rows: Result<Vec<UserRow>, _> = match &self.reads {
             Database::Postgres(pool) => {
                 sqlx::query_as(concat!(
                     "SELECT ",
@@ -304,7 +304,7 @@ impl Store {
         now: DateTime<Utc>,
         change: impl FnOnce(&mut User) -> Result<Effects, E>,
     ) -> Result<User, NotChanged<E>> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             // Adding to the revision takes the row's lock, so that what is read here stays true until the end.
             let row: Option<UserRow> = sqlx::query_as(concat!(

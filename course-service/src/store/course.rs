@@ -71,7 +71,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn course(&self, slug: &Slug) -> Result<Option<Course>, Error> {
-        let row: Option<CourseRow> = on!(&self.database, |pool| sqlx::query_as(FIND)
+        let row: Option<CourseRow> = on!(&self.reads, |pool| sqlx::query_as(FIND)
             .bind(slug.as_str())
             .fetch_optional(pool)
             .await)?;
@@ -88,7 +88,7 @@ impl Store {
         once: Option<&Once>,
         now: DateTime<Utc>,
     ) -> Result<Created, Error> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             if let Some(once) = once {
                 match tx.claim(once, now).await? {
@@ -150,7 +150,7 @@ impl Store {
         now: DateTime<Utc>,
         rule: impl FnOnce(&mut Course) -> Result<(), E>,
     ) -> Result<Changed<E>, Error> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             if let Some(once) = once {
                 match tx.claim(once, now).await? {

@@ -11,7 +11,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn forget_old_answers(&self, now: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
-        on!(&self.database, |pool| {
+        on!(&self.writes, |pool| {
             let mut connection = pool.acquire().await?;
             Ok(connection.forget_old(now, limit).await?)
         })

@@ -96,7 +96,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn people(&self, after: Option<Uuid>, limit: i64) -> Result<Vec<Known>, Error> {
-        let rows: Vec<PersonRow> = on!(&self.database, |pool| sqlx::query_as(
+        let rows: Vec<PersonRow> = on!(&self.reads, |pool| sqlx::query_as(
             "SELECT user_id, username, first_name, last_name, doubts FROM instructors \
              WHERE user_id > $1 ORDER BY user_id LIMIT $2",
         )
@@ -122,7 +122,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn expect_names(&self, person: &Person) -> Result<i64, Error> {
-        let doubts: Option<i64> = on!(&self.database, |pool| sqlx::query_scalar(
+        let doubts: Option<i64> = on!(&self.writes, |pool| sqlx::query_scalar(
             "UPDATE instructors SET username = $2, first_name = $3, last_name = $4, doubts = doubts + 1 \
              WHERE user_id = $1 RETURNING doubts",
         )
@@ -142,7 +142,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn settle_names(&self, user_id: Uuid, doubts: i64) -> Result<(), Error> {
-        on!(&self.database, |pool| sqlx::query(
+        on!(&self.writes, |pool| sqlx::query(
             "UPDATE instructors SET doubts = 0 WHERE user_id = $1 AND doubts = $2",
         )
         .bind(user_id)
@@ -158,7 +158,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer, or one of them has just begun to teach.
     pub async fn forget_former_instructors(&self) -> Result<u64, Error> {
-        Ok(on!(&self.database, |pool| sqlx::query(
+        Ok(on!(&self.writes, |pool| sqlx::query(
             "DELETE FROM instructors WHERE NOT EXISTS \
              (SELECT 1 FROM course_instructors t WHERE t.user_id = instructors.user_id)",
         )
@@ -177,7 +177,7 @@ impl Store {
         after: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<Uuid>, Error> {
-        Ok(on!(&self.database, |pool| sqlx::query_scalar(
+        Ok(on!(&self.reads, |pool| sqlx::query_scalar(
             "SELECT course_id FROM course_instructors WHERE user_id = $1 AND course_id > $2 \
              ORDER BY course_id LIMIT $3",
         )

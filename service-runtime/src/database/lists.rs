@@ -13,7 +13,7 @@ use std::{
 
 use sqlx::postgres::PgPoolOptions;
 
-use super::{ACQUIRE, CONNECTIONS, Database, postgres_options};
+use super::{ACQUIRE, Database, READERS, postgres_options};
 use crate::on;
 
 /// How many lists are read from the primary at once while the replica does not answer.
@@ -54,7 +54,7 @@ impl Lists {
     /// When the address cannot be read.
     pub fn with_replica(self, url: &str, schema: &str) -> Result<Self, sqlx::Error> {
         let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
+            .max_connections(READERS)
             .acquire_timeout(ACQUIRE)
             .connect_lazy_with(postgres_options(url, schema)?);
         let database = Database::Postgres(pool);
@@ -107,6 +107,15 @@ impl Lists {
             let answers = replica.look().await;
             metrics::gauge!("database_replica_up", "database" => schema).set(u8::from(answers));
         }
+    }
+
+    /// Notes for the numbers how many connections lists are read by while all is well.
+    pub fn count_connections(&self, database: &'static str, work: &'static str) {
+        let usual = self
+            .replica
+            .as_ref()
+            .map_or(&self.primary, |replica| &replica.database);
+        usual.count_connections(database, work);
     }
 
     /// Closes the connections, once the running statements are done.

@@ -17,10 +17,14 @@ use sqlx::{
 
 pub use lists::Lists;
 
-/// How many connections a process has to a PostgreSQL server.
-const CONNECTIONS: u32 = 16;
+/// How many connections to PostgreSQL write, and how many only read.
+const WRITERS: u32 = 8;
+const READERS: u32 = 8;
 /// How long a request waits for a free connection before it is told that the database is busy.
 const ACQUIRE: Duration = Duration::from_secs(1);
+/// How long a write waits for its turn at SQLite's one writer, and how long that waits for another process.
+const TURN: Duration = Duration::from_secs(5);
+const OTHERS: Duration = Duration::from_secs(3);
 /// How long one statement may run on PostgreSQL, in milliseconds.
 const STATEMENT_TIMEOUT: &str = "5000";
 /// How long one statement may wait for a lock on PostgreSQL, in milliseconds.
@@ -68,7 +72,7 @@ macro_rules! on {
 }
 
 impl Database {
-    /// Connects to `postgres://…` or `sqlite:<file>`; a SQLite file is made if it is not there.
+    /// Connects to `postgres://…` or `sqlite:<file>`, to write; a SQLite file is made if it is not there.
     ///
     /// On PostgreSQL everything lives in the schema `schema`, so that services can share a server.
     ///
@@ -77,7 +81,7 @@ impl Database {
     pub async fn connect(url: &str, schema: &str) -> Result<Self, sqlx::Error> {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let pool = PgPoolOptions::new()
-                .max_connections(CONNECTIONS)
+                .max_connections(WRITERS)
                 .acquire_timeout(ACQUIRE)
                 .connect_with(postgres_options(url, schema)?);
             return Ok(Self::Postgres(pool.await?));
@@ -88,7 +92,7 @@ impl Database {
             // NORMAL may lose the last commits when the machine loses power; what was acknowledged stays.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(5));
+            .busy_timeout(OTHERS);
         if let Some(folder) = options
             .get_filename()
             .parent()
@@ -97,9 +101,9 @@ impl Database {
             std::fs::create_dir_all(folder).map_err(sqlx::Error::Io)?;
         }
         let pool = SqlitePoolOptions::new()
-            .max_connections(8)
-            // Writers queue for the one write lock; they wait as long as the busy timeout.
-            .acquire_timeout(Duration::from_secs(5))
+            // There is one write lock: whoever queues for it here has their turn in order.
+            .max_connections(1)
+            .acquire_timeout(TURN)
             .connect_with(options);
         Ok(Self::Sqlite(pool.await?))
     }
@@ -122,6 +126,30 @@ impl Database {
         }
     }
 
+    /// Connections of their own to the same database, which cannot write. Each is opened when it is first needed.
+    /// Writes that wait for a lock hold up no read: they have no connection that a read could want.
+    #[must_use]
+    pub fn reading(&self) -> Self {
+        match self {
+            Self::Postgres(pool) => {
+                let options = pool.connect_options().as_ref().clone();
+                let options = options.options([("default_transaction_read_only", "on")]);
+                let readers = pool.options().clone().max_connections(READERS);
+                Self::Postgres(readers.connect_lazy_with(options))
+            }
+            Self::Sqlite(pool) => {
+                let options = pool.connect_options().as_ref().clone();
+                let options = options.pragma("query_only", "on");
+                let readers = pool
+                    .options()
+                    .clone()
+                    .max_connections(READERS)
+                    .acquire_timeout(ACQUIRE);
+                Self::Sqlite(readers.connect_lazy_with(options))
+            }
+        }
+    }
+
     /// Whether the database answers: `Ok(false)` when every connection is in use, so that it cannot be asked.
     ///
     /// # Errors
@@ -134,12 +162,13 @@ impl Database {
         }
     }
 
-    /// Notes for the numbers how many connections there are.
-    pub fn count_connections(&self, database: &'static str) {
+    /// Notes for the numbers how many connections there are for this work.
+    pub fn count_connections(&self, database: &'static str, work: &'static str) {
         let (all, idle) = whichever!(self, |pool| (f64::from(pool.size()), pool.num_idle()));
         let idle = f64::from(u32::try_from(idle).unwrap_or(u32::MAX));
         for (state, count) in [("idle", idle), ("used", all - idle)] {
-            metrics::gauge!("database_connections", "database" => database, "state" => state).set(count);
+            let labels = [("database", database), ("work", work), ("state", state)];
+            metrics::gauge!("database_connections", &labels).set(count);
         }
     }
 

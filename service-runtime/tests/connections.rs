@@ -1,0 +1,45 @@
+//! Connections for reading cannot write.
+
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use service_runtime::{database::Database, on};
+use test_support::postgres;
+
+async fn readers_cannot_write(url: &str) {
+    let writes = Database::connect(url, "public").await.unwrap();
+    let reads = writes.reading();
+    on!(&writes, |pool| {
+        sqlx::raw_sql("CREATE TABLE things (id BIGINT); INSERT INTO things VALUES (1)")
+            .execute(pool)
+            .await
+            .map(drop)
+    })
+    .unwrap();
+    let written = on!(&reads, |pool| {
+        sqlx::query("INSERT INTO things VALUES (2)")
+            .execute(pool)
+            .await
+            .map(drop)
+    });
+    written.unwrap_err();
+    let read: i64 = on!(&reads, |pool| {
+        sqlx::query_scalar("SELECT count(*) FROM things")
+            .fetch_one(pool)
+            .await
+    })
+    .unwrap();
+    assert_eq!(read, 1);
+}
+
+#[tokio::test]
+async fn readers_cannot_write_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    readers_cannot_write(&format!("sqlite:{}/things.db", folder.path().display())).await;
+}
+
+#[tokio::test]
+async fn readers_cannot_write_on_postgres() {
+    if let Some(server) = postgres::database().await {
+        readers_cannot_write(server.url()).await;
+    }
+}
