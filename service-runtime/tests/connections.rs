@@ -1,8 +1,11 @@
-//! Connections for reading cannot write.
+//! Connections for reading cannot write, and one that SQLite ended a transaction on is not used again.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use service_runtime::{database::Database, on};
+use service_runtime::{
+    database::{BeginWrite, Database, is_unavailable},
+    on,
+};
 use test_support::postgres;
 
 async fn readers_cannot_write(url: &str) {
@@ -42,4 +45,26 @@ async fn readers_cannot_write_on_postgres() {
     if let Some(server) = postgres::database().await {
         readers_cannot_write(server.url()).await;
     }
+}
+
+#[tokio::test]
+async fn writes_go_on_after_sqlite_had_no_room_for_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}/things.db", folder.path().display());
+    let Database::Sqlite(pool) = Database::connect(&url, "public").await.unwrap() else {
+        panic!("this is about SQLite")
+    };
+    let table = sqlx::raw_sql("CREATE TABLE things (bytes BLOB); PRAGMA max_page_count = 10");
+    table.execute(&pool).await.unwrap();
+    let write = async || {
+        let mut tx = pool.begin_write().await?;
+        sqlx::query("INSERT INTO things VALUES (zeroblob(100000))")
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await
+    };
+    let full = write().await.unwrap_err();
+    assert!(is_unavailable(&full), "{full:?}");
+    // The limit went with the connection that found it.
+    write().await.unwrap();
 }

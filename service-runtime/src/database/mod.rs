@@ -10,7 +10,7 @@ mod migrate;
 use std::{path::Path, str::FromStr, time::Duration};
 
 use sqlx::{
-    PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    Connection, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -104,6 +104,9 @@ impl Database {
             // There is one write lock: whoever queues for it here has their turn in order.
             .max_connections(1)
             .acquire_timeout(TURN)
+            // SQLite ends a transaction by itself when its disk is full or fails. sqlx then rolls back in vain and
+            // goes on believing that there is one, so that no other could begin on this connection.
+            .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
             .connect_with(options);
         Ok(Self::Sqlite(pool.await?))
     }
@@ -233,7 +236,8 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
         sqlx::Error::Database(database) => database.code().is_some_and(|code| {
             let code = code.as_ref();
             // PostgreSQL: connection, resources, operator intervention, lock, statement timeout,
-            // serialization, deadlock, read-only. SQLite: busy (5), locked (6), disk full (13) and variants.
+            // serialization, deadlock, read-only. SQLite: busy (5), locked (6), a disk that
+            // fails (10) or is full (13), a file that cannot be opened (14), and variants.
             ["08", "53", "57"]
                 .iter()
                 .any(|class| code.len() == 5 && code.starts_with(class))
@@ -241,7 +245,7 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
                 || code.len() < 5
                     && code
                         .parse::<u32>()
-                        .is_ok_and(|code| [5, 6, 13].contains(&(code & 0xff)))
+                        .is_ok_and(|code| [5, 6, 10, 13, 14].contains(&(code & 0xff)))
         }),
         _ => false,
     }
