@@ -7,6 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::{
     causes::causes,
     lifecycle::{Signals, Tasks},
+    log_lines,
 };
 
 /// Says a line on standard output: what the command was asked for. A closed terminal is no reason to fail.
@@ -34,9 +35,11 @@ pub const INVALID: u8 = 5;
 /// The exit code of a command, after saying on standard error why it failed: one line, every cause in it.
 pub fn ended(name: &str, outcome: Result<(), Box<dyn Error>>) -> ExitCode {
     let Err(error) = outcome else {
+        log_lines::stderr().flushed();
         return ExitCode::SUCCESS;
     };
-    let _closed = io::Write::write_fmt(&mut io::stderr(), format_args!("{name}: {}\n", causes(&*error)));
+    log_lines::stderr().put(format!("{name}: {}\n", causes(&*error)).into_bytes());
+    log_lines::stderr().flushed();
     let refused = error.downcast_ref::<Refused>();
     refused.map_or(ExitCode::FAILURE, |refused| ExitCode::from(refused.code))
 }

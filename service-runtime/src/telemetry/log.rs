@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::settings::Environment;
+use crate::{log_lines, settings::Environment};
 
 /// Starts logging: readable lines in development, JSON in production. `filter` is what the operator asked
 /// for in `RUST_LOG`, otherwise `info`. Starting twice in one process changes nothing.
@@ -15,7 +15,7 @@ pub fn start(environment: Environment, filter: Option<&str>) {
         filter.unwrap_or("info")
     );
     let lines = fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(log_lines::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     let started = match environment {
         Environment::Development => {
@@ -29,5 +29,7 @@ pub fn start(environment: Environment, filter: Option<&str>) {
                 .try_init()
         }
     };
-    drop(started);
+    if started.is_ok() {
+        log_lines::catch_panics();
+    }
 }
