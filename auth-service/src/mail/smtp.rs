@@ -21,8 +21,11 @@ use service_runtime::secret::Secret;
 
 use super::{SendError, message::Message};
 
-/// How long one network address of the server may take to answer the connection.
+/// How long the server may take until mail may be sent: to answer, to greet, to encrypt, to take our login. One that
+/// is slower is not well, and holds up mail that others would take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// How long one of its network addresses may take to answer, so that the next one has its turn.
+const ADDRESS_WITHIN: Duration = Duration::from_secs(4);
 /// The port on which a server speaks TLS from the first byte (RFC 8314).
 const SUBMISSIONS_PORT: u16 = 465;
 /// The codes of a server that takes no mail from whoever is not, or not well enough, logged in (RFC 4954).
@@ -98,7 +101,9 @@ impl Smtp {
     }
 
     pub(super) async fn send(&self, message: &Message) -> Result<(), SendError> {
-        let mut connection = self.connect().await?;
+        let connecting = tokio::time::timeout(CONNECT_WITHIN, self.connect()).await;
+        let mut connection =
+            connecting.unwrap_or_else(|_| Err(SendError::Transient("connecting: too slow".to_owned())))?;
         let from = Mail::new(message.envelope.from().cloned(), Vec::new());
         connection.command(from).await.map_err(transient("MAIL FROM"))?;
         for recipient in message.envelope.to() {
@@ -123,7 +128,7 @@ impl Smtp {
             Encryption::Never | Encryption::ByStartTls(_) => None,
         };
         let server = (self.host.as_str(), self.port);
-        let within = Some(CONNECT_WITHIN);
+        let within = Some(ADDRESS_WITHIN);
         let connecting =
             AsyncSmtpConnection::connect_tokio1(server, within, &self.name, tls_from_start, None);
         let mut connection = connecting.await.map_err(transient("connecting"))?;
