@@ -9,6 +9,7 @@ use course_service::{
 };
 use service_runtime::{
     admin,
+    clock::Clock,
     lifecycle::Tasks,
     listen,
     process::{ended, raise_open_files, say, until_told_to_stop},
@@ -55,7 +56,7 @@ async fn serve_until_told(config: Config) -> Result<(), Box<dyn Error>> {
     let admin_listener = listen::bind(config.admin_listen)?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
     let (tasks, grace, scheme) = (Tasks::default(), config.shutdown_grace, config.tls.scheme());
-    server::serve(config, listener, Some(admin_listener), &tasks).await?;
+    server::serve(config, listener, Some(admin_listener), Clock::system(), &tasks).await?;
     say(format_args!(
         "course-service: gRPC on {address}, operators on {scheme}://{admin_address}"
     ));

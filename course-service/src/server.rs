@@ -77,6 +77,7 @@ pub async fn serve(
     config: Config,
     listener: TcpListener,
     admin: Option<TcpListener>,
+    clock: Clock,
     tasks: &Tasks,
 ) -> Result<(), StartError> {
     metrics::start();
@@ -93,7 +94,7 @@ pub async fn serve(
     let courses = Courses {
         store: store.clone(),
         auth,
-        clock: Clock::system(),
+        clock,
         entropy: Entropy::default(),
         page_tokens: PageTokens::new(Mac::derive(&secrets, "course page-token")),
         currency: config.default_currency,

@@ -145,8 +145,8 @@ impl LocalCluster {
         let grace = configs.gateway.shutdown_grace;
 
         let (front, back) = (Tasks::default(), Tasks::default());
-        let started = auth_service::serve(configs.auth, auth, None, clock, &back).await?;
-        course_service::server::serve(configs.course, course, None, &back).await?;
+        let started = auth_service::serve(configs.auth, auth, None, clock.clone(), &back).await?;
+        course_service::server::serve(configs.course, course, None, clock, &back).await?;
         gateway::server::serve(&configs.gateway, gateway, &front).map_err(StartError::Gateway)?;
         let readiness = Readiness::default();
         admin::serve(admin, None, readiness.clone(), &back).map_err(StartError::Gateway)?;

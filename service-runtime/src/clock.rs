@@ -15,7 +15,9 @@ pub struct Clock(Source);
 enum Source {
     System,
     /// Microseconds since the Unix epoch.
-    Turnable(Arc<AtomicI64>),
+    Standing(Arc<AtomicI64>),
+    /// Microseconds ahead of the machine's clock.
+    Ahead(Arc<AtomicI64>),
 }
 
 impl Clock {
@@ -26,30 +28,34 @@ impl Clock {
 
     /// A clock that stands still at `start` until it is turned.
     pub fn turnable(start: DateTime<Utc>) -> Self {
-        Self(Source::Turnable(Arc::new(AtomicI64::new(
+        Self(Source::Standing(Arc::new(AtomicI64::new(
             start.timestamp_micros(),
         ))))
     }
 
+    /// The clock of the machine until it is turned, and running like it ever after: one that jumps.
+    pub fn jumping() -> Self {
+        Self(Source::Ahead(Arc::default()))
+    }
+
     /// The present, in whole microseconds: the precision both databases keep.
     pub fn now(&self) -> DateTime<Utc> {
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "the one place that reads the machine's clock"
+        )]
+        let machine = || Utc::now().timestamp_micros();
         let micros = match &self.0 {
-            Source::System => {
-                #[allow(
-                    clippy::disallowed_methods,
-                    reason = "the one place that reads the machine's clock"
-                )]
-                let now = Utc::now();
-                now.timestamp_micros()
-            }
-            Source::Turnable(micros) => micros.load(Ordering::SeqCst),
+            Source::System => machine(),
+            Source::Standing(micros) => micros.load(Ordering::SeqCst),
+            Source::Ahead(micros) => machine().saturating_add(micros.load(Ordering::SeqCst)),
         };
         DateTime::from_timestamp_micros(micros).unwrap_or(DateTime::UNIX_EPOCH)
     }
 
-    /// Turns a turnable clock forward (or back); the machine's clock cannot be turned.
+    /// Turns a clock of a test forward (or back); the machine's clock cannot be turned.
     pub fn turn(&self, by: TimeDelta) {
-        if let Source::Turnable(micros) = &self.0 {
+        if let Source::Standing(micros) | Source::Ahead(micros) = &self.0 {
             micros.fetch_add(by.num_microseconds().unwrap_or(0), Ordering::SeqCst);
         }
     }
@@ -66,6 +72,16 @@ mod tests {
         assert_eq!(clock.now(), DateTime::UNIX_EPOCH);
         clone.turn(TimeDelta::seconds(90));
         assert_eq!(clock.now(), DateTime::UNIX_EPOCH + TimeDelta::seconds(90));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_goes_on() {
+        let clock = Clock::jumping();
+        let before = clock.now();
+        clock.turn(TimeDelta::hours(-1));
+        let after = clock.now();
+        assert!(after < before - TimeDelta::minutes(59), "{before} {after}");
+        assert!(after >= before - TimeDelta::hours(1), "{before} {after}");
     }
 
     #[test]

@@ -69,7 +69,9 @@ impl World {
         let config = Config::from_values(&settings(&place.url, auth_address)).unwrap();
         let listener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
-        server::serve(config, listener, None, &tasks).await.unwrap();
+        server::serve(config, listener, None, Clock::system(), &tasks)
+            .await
+            .unwrap();
         let channel = Channel::to(&format!("http://{address}")).unwrap();
         Self {
             auth,
