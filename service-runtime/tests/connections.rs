@@ -1,6 +1,6 @@
 //! Connections for reading cannot write, and one that SQLite ended a transaction on is not used again.
 
-#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 
 use service_runtime::{
     database::{BeginWrite, Database, is_unavailable},

@@ -1,49 +1,66 @@
-//! The processes: where they stand, and how they are started, stopped and killed.
+//! Real processes of every service, as many of each as a test wants: where they stand, and the people who use them.
+//! A test binary that has this starts itself as the processes, so it has a main function of its own: [`run`].
+
+#![allow(dead_code, unused_imports, reason = "each test binary uses its part")]
+
+mod ground;
+mod part;
+pub mod people;
+mod probe;
+mod replica;
+mod rows;
+mod writers;
 
 use std::{
-    collections::BTreeMap,
-    fs::{self, File},
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
-    path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
+    path::Path,
+    process::ExitCode,
+    sync::Mutex,
 };
 
-use service_runtime::{
-    admin,
-    settings::{Setting, Values},
-};
-use tempfile::TempDir;
-use test_support::postgres::{self, TestDatabase};
+use service_runtime::entropy::Entropy;
 
-use crate::part::{PART, SETTINGS};
+pub use self::{
+    ground::Ground,
+    probe::{Probe, Sample, Summary},
+    replica::Replica,
+    rows::{millis, percent, row},
+    writers::Writers,
+};
 
 /// The first staff account of every fleet.
 pub const STAFF: (&str, &str) = ("staff@example.org", "gravel lantern octopus");
-/// How long a process may take to be ready.
-const READY_WITHIN: Duration = Duration::from_secs(20);
 
-/// A folder and, where wanted, a PostgreSQL database. They go away with this value.
-pub struct Ground {
-    folder: TempDir,
-    postgres: Option<TestDatabase>,
+/// The main function: lives as a process of a fleet if told so, else runs what `scenarios` does with those whose
+/// names the arguments ask for.
+pub fn run<S: Future<Output = ()>>(scenarios: impl FnOnce(Filter) -> S) -> ExitCode {
+    if let Some(orders) = part::orders() {
+        return part::live(orders);
+    }
+    // A listing, or a filter that is after other tests, is not for this one.
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == "--list") {
+        return ExitCode::SUCCESS;
+    }
+    let filter = arguments.into_iter().find(|argument| !argument.starts_with('-'));
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(scenarios(Filter(filter)));
+    ExitCode::SUCCESS
 }
 
-impl Ground {
-    /// SQLite files in an empty folder.
-    pub fn sqlite() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-            postgres: None,
-        }
-    }
+/// Which scenarios are wanted.
+pub struct Filter(Option<String>);
 
-    /// An empty PostgreSQL database; `None` where there is none, which has been said.
-    pub async fn postgres() -> Option<Self> {
-        Some(Self {
-            postgres: Some(postgres::database().await?),
-            ..Self::sqlite()
-        })
+impl Filter {
+    /// Whether the one of this name is.
+    pub fn wants(&self, name: &str) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|filter| name.contains(filter.as_str()))
     }
 }
 
@@ -59,11 +76,11 @@ pub struct Fleet {
 impl Fleet {
     /// Starts `count` replicas of each service and waits until they are ready.
     pub async fn start(ground: Ground, count: u8) -> Self {
-        Self::with(ground, count, &[]).await
+        Self::start_with(ground, count, &[]).await
     }
 
-    /// Likewise, with settings of the test's own.
-    pub async fn with(ground: Ground, count: u8, settings: &[(&'static str, &str)]) -> Self {
+    /// The same with more settings, which every service is given.
+    pub async fn start_with(ground: Ground, count: u8, more: &[(&'static str, String)]) -> Self {
         let [auth_port, course_port, gateway_port, admin_port] = free_ports();
         let at = |port: u16| -> Vec<SocketAddr> {
             // The loopback network has more than one address; replicas share a port, as containers do.
@@ -86,18 +103,16 @@ impl Fleet {
             ("SECRET_KEY", "a-secret-key-of-the-tests-0123456789".to_owned()),
             ("BASE_URL", format!("http://edu.test:{gateway_port}")),
             ("ALLOWED_HOSTS", "edu.test".to_owned()),
-            ("DATA_DIR", ground.folder.path().display().to_string()),
+            ("DATA_DIR", ground.folder().display().to_string()),
             ("STAFF_USERNAME", STAFF.0.to_owned()),
             ("STAFF_PASSWORD", STAFF.1.to_owned()),
             ("AUTH_URL", urls(&auths)),
             ("COURSE_URL", urls(&courses)),
         ]);
-        for (name, value) in settings {
-            shared.insert(name, (*value).to_owned());
+        if let Some(url) = ground.database_url() {
+            shared.insert("DATABASE_URL", url.to_owned());
         }
-        if let Some(database) = &ground.postgres {
-            shared.insert("DATABASE_URL", database.url().to_owned());
-        }
+        shared.extend(more.iter().cloned());
         let mut replicas = Vec::new();
         let parts = [
             ("auth-service", "AUTH_LISTEN", &auths),
@@ -111,15 +126,7 @@ impl Fleet {
                 let mut settings = shared.clone();
                 settings.insert(listen, address.to_string());
                 settings.insert("ADMIN_LISTEN", admin.to_string());
-                let log = ground.folder.path().join(format!("{part}-{}.log", address.ip()));
-                let mut replica = Replica {
-                    part,
-                    settings: serde_json::to_string(&settings).unwrap(),
-                    admin,
-                    log,
-                    child: None,
-                    leash: None,
-                };
+                let mut replica = Replica::new(part, *address, admin, ground.folder(), &settings);
                 replica.start();
                 replica.becomes_ready().await;
                 replicas.push(replica);
@@ -134,7 +141,22 @@ impl Fleet {
 
     /// The folder in which SQLite files are.
     pub fn folder(&self) -> &Path {
-        self.ground.folder.path()
+        self.ground.folder()
+    }
+
+    /// The first replica of a service.
+    pub fn part(&mut self, part: &str) -> &mut Replica {
+        let mut replicas = self.replicas.iter_mut();
+        replicas.find(|replica| replica.part == part).unwrap()
+    }
+
+    /// That no process has ended by itself and none has panicked.
+    pub fn is_whole(&mut self) {
+        for replica in &mut self.replicas {
+            let (part, log) = (replica.part, replica.log());
+            assert!(replica.runs(), "{part} ended by itself:\n{log}");
+            assert!(!log.contains("panicked"), "{part} panicked:\n{log}");
+        }
     }
 
     /// What every process has logged that nobody wants to read: warnings, errors and panics, for the message of a
@@ -142,7 +164,7 @@ impl Fleet {
     pub fn complaints(&self) -> String {
         let mut found = String::new();
         for replica in &self.replicas {
-            let log = fs::read_to_string(&replica.log).unwrap_or_default();
+            let log = replica.log();
             let is_bad = |line: &&str| {
                 ["WARN", "ERROR", "panicked"]
                     .iter()
@@ -151,8 +173,9 @@ impl Fleet {
             let bad: Vec<&str> = log.lines().filter(is_bad).collect();
             let last = bad.len().saturating_sub(20);
             found.push_str(&format!(
-                "\n{}:\n{}\n",
-                replica.log.display(),
+                "\n{} at {}:\n{}\n",
+                replica.part,
+                replica.address,
                 bad[last..].join("\n")
             ));
         }
@@ -160,127 +183,18 @@ impl Fleet {
     }
 }
 
-/// Four ports in a row of free ones, the last with two more after it.
+/// Four ports in a row of free ones, the last with two more after it. They are below those that systems hand out by
+/// themselves, so that nobody takes them while a process is being restarted, and no two fleets have the same.
 fn free_ports() -> [u16; 4] {
+    static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let is_free =
         |port: u16| (1..=2).all(|last| TcpListener::bind((Ipv4Addr::new(127, 0, 0, last), port)).is_ok());
+    let mut taken = TAKEN.lock().unwrap();
     loop {
-        let first = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        if first < 65_000 && (first..first + 6).all(is_free) {
+        let chance = u16::from_le_bytes(Entropy::default().bytes().unwrap());
+        let first = 10_000 + chance % 1000 * 8;
+        if (first..first + 6).all(is_free) && taken.insert(first) {
             return [first, first + 1, first + 2, first + 3];
-        }
-    }
-}
-
-/// One process. It is killed with this value.
-pub struct Replica {
-    /// Which service it is.
-    pub part: &'static str,
-    settings: String,
-    admin: SocketAddr,
-    log: PathBuf,
-    child: Option<Child>,
-    /// While this is open the process knows that the test is there.
-    leash: Option<ChildStdin>,
-}
-
-impl Replica {
-    /// Starts it.
-    pub fn start(&mut self) {
-        let log = File::options().create(true).append(true).open(&self.log).unwrap();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .env(PART, self.part)
-            .env(SETTINGS, &self.settings)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        self.leash = child.stdin.take();
-        self.child = Some(child);
-    }
-
-    /// Waits until it is ready; says how long that took.
-    pub async fn becomes_ready(&mut self) -> Duration {
-        const ADMIN: [Setting; 1] = [Setting::optional("ADMIN_LISTEN", "Where")];
-        let begun = Instant::now();
-        let values = Values::default().with("ADMIN_LISTEN", self.admin.to_string());
-        while let Err(error) = admin::ask(&values, &ADMIN).await {
-            let ended = self.child.as_mut().and_then(|child| child.try_wait().unwrap());
-            let log = || fs::read_to_string(&self.log).unwrap_or_default();
-            assert!(ended.is_none(), "{} ended: {ended:?}\n{}", self.part, log());
-            assert!(
-                begun.elapsed() < READY_WITHIN,
-                "{} is not ready: {error}\n{}",
-                self.part,
-                log()
-            );
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        begun.elapsed()
-    }
-
-    /// What it has logged.
-    pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap()
-    }
-
-    /// Its numbers, as Prometheus reads them.
-    pub async fn numbers(&self) -> String {
-        let answer = reqwest::get(format!("http://{}/metrics", self.admin))
-            .await
-            .unwrap();
-        answer.text().await.unwrap()
-    }
-
-    /// The names of its threads.
-    pub fn threads(&self) -> Vec<String> {
-        let tasks = format!("/proc/{}/task", self.child.as_ref().expect("it runs").id());
-        let name = |task: Result<fs::DirEntry, std::io::Error>| {
-            fs::read_to_string(task.ok()?.path().join("comm")).ok()
-        };
-        fs::read_dir(tasks)
-            .unwrap()
-            .filter_map(name)
-            .map(|name| name.trim().to_owned())
-            .collect()
-    }
-
-    /// Tells it to stop, as an operator does, and waits for its end.
-    pub async fn stop(&mut self) -> ExitStatus {
-        let mut child = self.child.take().expect("it runs");
-        let id = child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &id])
-                .status()
-                .unwrap()
-                .success()
-        );
-        tokio::task::spawn_blocking(move || child.wait().unwrap())
-            .await
-            .unwrap()
-    }
-
-    /// Ends it with SIGKILL. It must have been alive.
-    pub fn kill(&mut self) {
-        let mut child = self.child.take().expect("it runs");
-        let ended = child.try_wait().unwrap();
-        assert!(ended.is_none(), "{} had ended by itself: {ended:?}", self.part);
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-}
-
-impl Drop for Replica {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _gone = child.kill();
-            let _gone = child.wait();
         }
     }
 }

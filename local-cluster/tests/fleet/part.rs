@@ -1,7 +1,8 @@
 //! One process of the fleet: a service as its own binary runs it, told by its environment which one.
 
-use std::{collections::BTreeMap, error::Error, io::Read, process::ExitCode};
+use std::{collections::BTreeMap, error::Error, process::ExitCode};
 
+use chrono::TimeDelta;
 use service_runtime::{
     admin,
     clock::Clock,
@@ -40,32 +41,37 @@ pub fn orders() -> Option<Orders> {
 /// The life of a part: until it is told to stop, is killed, or the test is gone.
 pub fn live(orders: Orders) -> ExitCode {
     telemetry::start(Environment::Development, Some("info"));
-    std::thread::spawn(|| {
-        let _ = std::io::stdin().read(&mut [0]);
+    let clock = Clock::jumping();
+    let turned = clock.clone();
+    std::thread::spawn(move || {
+        // What the test says is by how many seconds to turn the clock.
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            turned.turn(TimeDelta::seconds(line.parse().unwrap()));
+        }
         std::process::exit(9);
     });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .unwrap();
-    ended(&orders.part.clone(), runtime.block_on(run(orders)))
+    ended(&orders.part.clone(), runtime.block_on(run(orders, clock)))
 }
 
-async fn run(Orders { part, values }: Orders) -> Result<(), Box<dyn Error>> {
+async fn run(Orders { part, values }: Orders, clock: Clock) -> Result<(), Box<dyn Error>> {
     let tasks = Tasks::default();
     let grace = match part.as_str() {
         "auth-service" => {
             let config = auth_service::Config::from_values(&values)?;
             let grace = config.shutdown_grace;
             let (listener, admin) = (listen::bind(config.listen)?, listen::bind(config.admin_listen)?);
-            auth_service::serve(config, listener, Some(admin), Clock::system(), &tasks).await?;
+            auth_service::serve(config, listener, Some(admin), clock, &tasks).await?;
             grace
         }
         "course-service" => {
             let config = course_service::config::Config::from_values(&values)?;
             let grace = config.shutdown_grace;
             let (listener, admin) = (listen::bind(config.listen)?, listen::bind(config.admin_listen)?);
-            course_service::server::serve(config, listener, Some(admin), &tasks).await?;
+            course_service::server::serve(config, listener, Some(admin), clock, &tasks).await?;
             grace
         }
         _ => {

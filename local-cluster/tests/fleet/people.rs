@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use crate::fleet::STAFF;
+use super::STAFF;
 
 /// Somebody with a client of their own.
 #[derive(Clone)]
@@ -21,18 +21,38 @@ pub struct Person {
 pub struct Answer {
     pub status: u16,
     pub etag: String,
+    /// What it is: its `Content-Type`.
+    pub kind: String,
+    /// `Retry-After`, in seconds.
+    pub retry_after: Option<u64>,
     pub body: String,
 }
 
 impl Answer {
+    /// Whether it is the one answer that an outage may have: a problem with the status 503 that says when to try
+    /// again.
+    pub fn is_outage(&self) -> bool {
+        self.status == 503 && self.retry_after.is_some() && self.is_problem()
+    }
+
+    /// Whether it is a problem of its status that has a request id and shows nothing of the inside.
+    pub fn is_problem(&self) -> bool {
+        let (problem, body) = (self.json(), self.body.to_lowercase());
+        let shows = ["postgres", "sql", "127.0.0", "panicked", "returned from"];
+        self.kind == "application/problem+json"
+            && problem["status"] == self.status
+            && problem["request_id"].is_string()
+            && !shows.iter().any(|word| body.contains(word))
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 }
 
 impl Person {
-    /// A staff member who has just logged in. `turn` decides which gateway is asked first.
-    pub async fn staff(gateways: &[SocketAddr], turn: usize) -> Self {
+    /// Somebody who has not logged in. `turn` decides which gateway is asked first.
+    pub fn stranger(gateways: &[SocketAddr], turn: usize) -> Self {
         let mut addresses = gateways.to_vec();
         addresses.rotate_left(turn % gateways.len());
         let client = Client::builder()
@@ -41,12 +61,17 @@ impl Person {
             .timeout(Duration::from_secs(15))
             .build()
             .unwrap();
-        let mut person = Self {
+        Self {
             client,
             base: format!("http://edu.test:{}", gateways[0].port()),
             access: String::new(),
             refresh: String::new(),
-        };
+        }
+    }
+
+    /// A staff member who has just logged in.
+    pub async fn staff(gateways: &[SocketAddr], turn: usize) -> Self {
+        let mut person = Self::stranger(gateways, turn);
         let login = json!({"username": STAFF.0, "password": STAFF.1});
         let answer = person
             .send(Method::POST, "/auth/login", Some(login), &[])
@@ -65,22 +90,15 @@ impl Person {
         }
     }
 
-    fn take(&mut self, answer: &Answer) {
+    /// Uses the tokens of this answer from now on.
+    pub fn take(&mut self, answer: &Answer) {
         let token = |name: &str| answer.json()[name].as_str().unwrap().to_owned();
         (self.access, self.refresh) = (token("access"), token("refresh"));
     }
 
-    /// Goes on with the session; a token is taken over only when it came.
-    ///
-    /// # Errors
-    /// When no answer came.
-    pub async fn refreshed(&mut self) -> Result<Answer, reqwest::Error> {
-        let body = json!({"refresh": self.refresh});
-        let answer = self.send(Method::POST, "/auth/refresh", Some(body), &[]).await?;
-        if answer.status == 200 {
-            self.take(&answer);
-        }
-        Ok(answer)
+    /// The body of a request for new tokens.
+    pub fn refreshing(&self) -> Value {
+        json!({"refresh": self.refresh})
     }
 
     /// Asks for something.
@@ -107,10 +125,18 @@ impl Person {
             request = request.header(*name, *value);
         }
         let response = request.send().await?;
-        let etag = response.headers().get("etag").and_then(|etag| etag.to_str().ok());
+        let header = |name: &str| {
+            let value = response.headers().get(name);
+            value
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+                .to_owned()
+        };
         Ok(Answer {
             status: response.status().as_u16(),
-            etag: etag.unwrap_or_default().to_owned(),
+            etag: header("etag"),
+            kind: header("content-type"),
+            retry_after: header("retry-after").parse().ok(),
             body: response.text().await?,
         })
     }

@@ -94,7 +94,7 @@ async fn services_with_certificates_do_everything_over_tls() {
         .await
         .unwrap();
     let config = course_service::config::Config::from_values(&settings("course-service")).unwrap();
-    course_service::server::serve(config, course, None, &tasks)
+    course_service::server::serve(config, course, None, Clock::system(), &tasks)
         .await
         .unwrap();
     let config = gateway::config::Config::from_values(&settings("gateway")).unwrap();

@@ -1,8 +1,7 @@
 //! Many processes on one PostgreSQL, and what happens to their users when processes are restarted one by one, or
 //! killed at any moment; and what a receiver of traces learns of a request that crosses them.
 //!
-//! It starts itself as the processes that it restarts and kills, so it has a main function of its own.
-//! `KILLS=400 cargo test -p local-cluster --test replicas` kills for longer than the tests do by themselves.
+//! `KILLS=400 cargo test -p local-cluster --test replicas kills` kills for longer than the tests do by themselves.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,10 +15,9 @@
     reason = "what the bans protect is the product's, not a test's"
 )]
 
+#[path = "../fleet/mod.rs"]
 mod fleet;
 mod kills;
-mod part;
-mod people;
 mod receiver;
 mod rolling_restart;
 mod traces;
@@ -29,34 +27,13 @@ use std::process::ExitCode;
 use fleet::Ground;
 
 fn main() -> ExitCode {
-    if let Some(orders) = part::orders() {
-        return part::live(orders);
-    }
-    // A listing, or a filter that is after other tests, is not for this one.
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let filter = arguments
-        .iter()
-        .find(|argument| !argument.starts_with('-'))
-        .cloned();
-    if arguments.iter().any(|argument| argument == "--list") {
-        return ExitCode::SUCCESS;
-    }
-    let wanted = |name: &str| {
-        filter
-            .as_ref()
-            .is_none_or(|filter| name.contains(filter.as_str()))
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        if wanted("rolling_restart")
+    fleet::run(async |filter| {
+        if filter.wants("rolling_restart")
             && let Some(ground) = Ground::postgres().await
         {
             rolling_restart::run(ground).await;
         }
-        if wanted("traces") {
+        if filter.wants("traces") {
             traces::run(Ground::sqlite(), "sqlite").await;
             traces::a_failure_is_seen_where_it_happened().await;
             traces::nobody_waits_for_the_receiver().await;
@@ -65,14 +42,13 @@ fn main() -> ExitCode {
                 traces::run(ground, "postgresql").await;
             }
         }
-        if wanted("kills_on_sqlite") {
+        if filter.wants("kills_on_sqlite") {
             kills::run("SQLite", Ground::sqlite()).await;
         }
-        if wanted("kills_on_postgres")
+        if filter.wants("kills_on_postgres")
             && let Some(ground) = Ground::postgres().await
         {
             kills::run("PostgreSQL", ground).await;
         }
-    });
-    ExitCode::SUCCESS
+    })
 }

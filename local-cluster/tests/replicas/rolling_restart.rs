@@ -11,9 +11,9 @@ use std::{
 use reqwest::Method;
 use serde_json::json;
 
-use crate::{
-    fleet::{Fleet, Ground},
-    people::Person,
+use crate::fleet::{
+    Fleet, Ground,
+    people::{Answer, Person},
 };
 
 /// How often everything is restarted.
@@ -73,7 +73,7 @@ async fn works(
     asked: &AtomicUsize,
     failures: &Mutex<Vec<String>>,
 ) {
-    let note = |what: &str, expected: u16, answer: Result<crate::people::Answer, reqwest::Error>| {
+    let note = |what: &str, expected: u16, answer: Result<Answer, reqwest::Error>| {
         asked.fetch_add(1, Ordering::Relaxed);
         match answer {
             Ok(answer) if answer.status == expected => Some(answer),
@@ -113,7 +113,11 @@ async fn works(
             person.send(Method::GET, "/courses?page_size=5", None, &[]).await,
         );
         note("me", 200, person.send(Method::GET, "/me", None, &[]).await);
-        note("refresh", 200, person.refreshed().await);
+        let refreshed = person.send(Method::POST, "/auth/refresh", Some(person.refreshing()), &[]);
+        let refreshed = refreshed.await;
+        if let Some(refreshed) = note("refresh", 200, refreshed) {
+            person.take(&refreshed);
+        }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

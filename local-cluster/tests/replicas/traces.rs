@@ -12,8 +12,10 @@ use serde_json::{Value, json};
 use service_runtime::{database::Database, on};
 
 use crate::{
-    fleet::{Fleet, Ground, STAFF},
-    people::{Answer, Person},
+    fleet::{
+        Fleet, Ground, STAFF,
+        people::{Answer, Person},
+    },
     receiver::{Receiver, Span},
 };
 
@@ -114,7 +116,7 @@ fn line(fleet: &Fleet, part: &str, request_id: &str) -> String {
 pub async fn run(ground: Ground, database: &str) {
     let receiver = Receiver::start().await;
     let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.endpoint)];
-    let mut fleet = Fleet::with(ground, 1, &settings).await;
+    let mut fleet = Fleet::start_with(ground, 1, &settings).await;
     let staff = Person::staff(&fleet.gateways, 0).await;
     let me = ask(&staff, Method::GET, "/me", None, &[], 200).await;
     let my_id = me.json()["id"].as_str().unwrap().to_owned();
@@ -267,7 +269,7 @@ pub async fn run(ground: Ground, database: &str) {
 pub async fn a_failure_is_seen_where_it_happened() {
     let receiver = Receiver::start().await;
     let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.endpoint)];
-    let mut fleet = Fleet::with(Ground::sqlite(), 1, &settings).await;
+    let mut fleet = Fleet::start_with(Ground::sqlite(), 1, &settings).await;
     let staff = Person::staff(&fleet.gateways, 0).await;
     let failed = |spans: &[Span]| -> Vec<String> {
         let failed = spans.iter().filter(|span| span.failed);
@@ -333,7 +335,7 @@ pub async fn nobody_waits_for_the_receiver() {
     drop(away);
     for endpoint in endpoints {
         let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint)];
-        let mut fleet = Fleet::with(Ground::sqlite(), 1, &settings).await;
+        let mut fleet = Fleet::start_with(Ground::sqlite(), 1, &settings).await;
         let staff = Person::staff(&fleet.gateways, 0).await;
         let (begun, mut asked) = (Instant::now(), 0);
         // Until each service has given a batch up, which takes a silent receiver's five seconds.
@@ -373,7 +375,7 @@ pub async fn nobody_is_traced_unasked() {
     };
     let receiver = Receiver::start().await;
     let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.endpoint)];
-    let traced = Fleet::with(Ground::sqlite(), 1, &settings).await;
+    let traced = Fleet::start_with(Ground::sqlite(), 1, &settings).await;
     assert!(
         is_told(&traced),
         "a thread that delivers is found where there is one"

@@ -80,8 +80,9 @@ impl Cluster {
         let made = started.iter().filter(|started| started.staff_made).count();
         assert_eq!(made, 1, "the first staff account is made once");
         let config = course_service::config::Config::from_values(&values)?;
-        let started =
-            courses.map(|listener| course_service::server::serve(config.clone(), listener, None, tasks));
+        let started = courses.map(|listener| {
+            course_service::server::serve(config.clone(), listener, None, clock.clone(), tasks)
+        });
         try_join_all(started).await?;
         let config = gateway::config::Config::from_values(&values)?;
         gateway::server::serve(&config, vec![gateway], tasks).map_err(StartError::Gateway)?;

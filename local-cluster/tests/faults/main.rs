@@ -1,0 +1,42 @@
+//! What we stand on fails: the database, the mail server, the other services, the clock, the disk, the kernel's
+//! limits. Each fault is done to real processes while people use them, and prints a row: what was expected, and what
+//! was seen. `docs/FAULTS.md` has the rows.
+//!
+//! `cargo test -p local-cluster --test faults sqlite` does those whose names contain `sqlite`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed step is a failed test"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "what the bans protect is the product's, not a test's"
+)]
+
+mod asking;
+mod clock;
+#[path = "../fleet/mod.rs"]
+mod fleet;
+mod postgres;
+mod process;
+mod proxy;
+mod services;
+mod smtp;
+mod sqlite;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fleet::run(async |filter| {
+        println!("| fault | expected | seen |\n|---|---|---|");
+        // Who waits for a mail server does not disturb others.
+        tokio::join!(postgres::run(&filter), smtp::run(&filter));
+        services::run(&filter).await;
+        clock::run(&filter).await;
+        sqlite::run(&filter).await;
+        process::run(&filter).await;
+    })
+}

@@ -1,0 +1,57 @@
+//! PostgreSQL stops, crashes, has no connection to give, waits for locks, is far away, or takes no writes.
+
+mod away;
+mod full;
+mod locks;
+mod read_only;
+mod slow;
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use test_support::postgres::Cluster;
+
+use crate::fleet::Filter;
+
+/// How long a recovery may take on a machine that does much else; how long it took is in the row.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a request may take while the database is away, on such a machine.
+const QUICK: Duration = Duration::from_secs(4);
+
+pub async fn run(filter: &Filter) {
+    if !filter.wants("postgres") {
+        return;
+    }
+    // A server to be harmed.
+    let Some(cluster) = Cluster::start().await else {
+        return;
+    };
+    if filter.wants("postgres_stops") {
+        away::stops(&cluster).await;
+    }
+    if filter.wants("postgres_crashes") {
+        away::crashes(&cluster).await;
+    }
+    if filter.wants("postgres_locks") {
+        locks::run(&cluster).await;
+    }
+    if filter.wants("postgres_is_slow") {
+        slow::run(&cluster).await;
+    }
+    if filter.wants("postgres_is_read_only") {
+        read_only::run(&cluster).await;
+    }
+    if filter.wants("postgres_is_full") {
+        full::run(&cluster).await;
+    }
+}
+
+/// Tells the server something, as its operator.
+async fn tell(cluster: &Cluster, statements: &[&str]) {
+    let mut operator = PgConnection::connect(&cluster.url("postgres")).await.unwrap();
+    for statement in statements {
+        let statement = sqlx::raw_sql(AssertSqlSafe((*statement).to_owned()));
+        statement.execute(&mut operator).await.unwrap();
+    }
+    operator.close().await.unwrap();
+}

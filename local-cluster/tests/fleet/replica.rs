@@ -1,0 +1,247 @@
+//! One process: how it is started, stopped, frozen, killed and starved.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use service_runtime::{
+    admin,
+    settings::{Setting, Values},
+};
+
+use super::part::{PART, SETTINGS};
+
+/// How long a process may take to be ready.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+
+/// One process. It is killed with this value.
+pub struct Replica {
+    /// Which service it is.
+    pub part: &'static str,
+    /// Where it serves.
+    pub address: SocketAddr,
+    /// From its next start on, its log is a pipe that nobody reads.
+    pub nobody_reads_its_log: bool,
+    /// From its next start on, its files are on a disk of their own with this many bytes, which goes away with the
+    /// process.
+    pub small_disk: Option<u64>,
+    folder: PathBuf,
+    settings: String,
+    admin: SocketAddr,
+    log: PathBuf,
+    child: Option<Child>,
+    /// While this is open the process knows that the test is there.
+    leash: Option<ChildStdin>,
+    unread: Option<ChildStderr>,
+}
+
+impl Replica {
+    pub(super) fn new(
+        part: &'static str,
+        address: SocketAddr,
+        admin: SocketAddr,
+        folder: &Path,
+        settings: &BTreeMap<&str, String>,
+    ) -> Self {
+        Self {
+            part,
+            address,
+            nobody_reads_its_log: false,
+            small_disk: None,
+            folder: folder.to_owned(),
+            settings: serde_json::to_string(settings).unwrap(),
+            admin,
+            log: folder.join(format!("{part}-{}.log", address.ip())),
+            child: None,
+            leash: None,
+            unread: None,
+        }
+    }
+
+    /// Starts it.
+    pub fn start(&mut self) {
+        let mut command = self.command();
+        command
+            .env(PART, self.part)
+            .env(SETTINGS, &self.settings)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null());
+        if self.nobody_reads_its_log {
+            command.stderr(Stdio::piped());
+        } else {
+            let log = File::options().create(true).append(true).open(&self.log).unwrap();
+            command.stderr(log);
+        }
+        let mut child = command.spawn().unwrap();
+        self.leash = child.stdin.take();
+        self.unread = child.stderr.take();
+        self.child = Some(child);
+    }
+
+    /// This program, where wanted in a world with one disk more.
+    fn command(&self) -> Command {
+        let program = std::env::current_exe().unwrap();
+        let Some(bytes) = self.small_disk else {
+            return Command::new(program);
+        };
+        let mut command = Command::new("unshare");
+        command
+            .args(["--map-root-user", "--mount", "sh", "-c"])
+            .arg("mount -t tmpfs -o size=\"$1\" none \"$2\" && exec \"$3\"")
+            .arg("sh")
+            .arg(bytes.to_string())
+            .arg(&self.folder)
+            .arg(program);
+        command
+    }
+
+    /// Waits until it is ready; says how long that took.
+    pub async fn becomes_ready(&mut self) -> Duration {
+        let begun = Instant::now();
+        while let Err(error) = self.is_ready().await {
+            assert!(self.runs(), "{} ended\n{}", self.part, self.log());
+            assert!(
+                begun.elapsed() < READY_WITHIN,
+                "{} is not ready: {error}\n{}",
+                self.part,
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        begun.elapsed()
+    }
+
+    /// Whether it says that it is ready, or else why not.
+    pub async fn is_ready(&self) -> Result<(), String> {
+        const ADMIN: [Setting; 1] = [Setting::optional("ADMIN_LISTEN", "Where")];
+        let values = Values::default().with("ADMIN_LISTEN", self.admin.to_string());
+        admin::ask(&values, &ADMIN)
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    /// The value of a number at its `/metrics`, by its name and labels as they stand there; 0 where it is not told.
+    pub async fn number(&self, name: &str) -> f64 {
+        let told = self.numbers().await;
+        let value = told
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    /// Everything at its `/metrics`.
+    pub async fn numbers(&self) -> String {
+        let url = format!("http://{}/metrics", self.admin);
+        reqwest::get(url).await.unwrap().text().await.unwrap()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The names of its threads.
+    pub fn threads(&self) -> Vec<String> {
+        let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).ok();
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        tasks
+            .filter_map(|task| name(task.ok()?))
+            .map(|name| name.trim().to_owned())
+            .collect()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> String {
+        self.child.as_ref().expect("it runs").id().to_string()
+    }
+
+    /// How much memory it holds, in MiB.
+    pub fn memory(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        kib.unwrap().parse::<f64>().unwrap() / 1024.0
+    }
+
+    /// How many files and sockets it has open.
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
+    }
+
+    /// A file of its folder as it sees it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        // Its disk may be one that only it sees.
+        let inside = self.folder.strip_prefix("/").unwrap().join(name);
+        Path::new("/proc").join(self.id()).join("root").join(inside)
+    }
+
+    /// Allows it no more open files than this.
+    pub fn limit_open_files(&self, most: usize) {
+        run(Command::new("prlimit").args(["--pid", &self.id(), &format!("--nofile={most}:")]));
+    }
+
+    /// Turns its clock.
+    pub fn turn_clock(&mut self, seconds: i64) {
+        let leash = self.leash.as_mut().expect("it runs");
+        writeln!(leash, "{seconds}").unwrap();
+        leash.flush().unwrap();
+    }
+
+    /// Freezes it as it stands.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on after [`Replica::freeze`].
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        run(Command::new("kill").args([signal, &self.id()]));
+    }
+
+    /// Whether it has not ended.
+    pub fn runs(&mut self) -> bool {
+        let child = self.child.as_mut().expect("it was started");
+        child.try_wait().unwrap().is_none()
+    }
+
+    /// Tells it to stop, as an operator does, and waits for its end.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.signal("-TERM");
+        let mut child = self.child.take().expect("it runs");
+        tokio::task::spawn_blocking(move || child.wait().unwrap())
+            .await
+            .unwrap()
+    }
+
+    /// Ends it with SIGKILL. It must have been alive.
+    pub fn kill(&mut self) {
+        assert!(self.runs(), "{} had ended by itself", self.part);
+        let mut child = self.child.take().expect("it runs");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _gone = child.kill();
+            let _gone = child.wait();
+        }
+    }
+}
+
+fn run(command: &mut Command) {
+    let ended = command.status().unwrap();
+    assert!(ended.success(), "{command:?}: {ended}");
+}
