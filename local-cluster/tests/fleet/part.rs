@@ -15,9 +15,9 @@ use service_runtime::{
 };
 
 /// The variable that tells a process which part it is.
-pub const PART: &str = "REPLICAS_PART";
+pub const PART: &str = "FLEET_PART";
 /// The variable with its settings, as a JSON object.
-pub const SETTINGS: &str = "REPLICAS_SETTINGS";
+pub const SETTINGS: &str = "FLEET_SETTINGS";
 
 /// What this process was told.
 pub struct Orders {

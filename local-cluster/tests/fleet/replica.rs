@@ -17,7 +17,7 @@ use service_runtime::{
 
 use super::part::{PART, SETTINGS};
 
-/// How long a process may take to be ready.
+/// How long a process may take to be ready, or to notice that it is not.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
 /// One process. It is killed with this value.
@@ -115,6 +115,18 @@ impl Replica {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         begun.elapsed()
+    }
+
+    /// Waits until it says that it is not ready; says why.
+    pub async fn becomes_not_ready(&mut self) -> String {
+        let begun = Instant::now();
+        loop {
+            if let Err(why) = self.is_ready().await {
+                return why;
+            }
+            assert!(begun.elapsed() < READY_WITHIN, "{} stays ready", self.part);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Whether it says that it is ready, or else why not.

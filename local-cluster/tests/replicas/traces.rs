@@ -115,7 +115,7 @@ fn line(fleet: &Fleet, part: &str, request_id: &str) -> String {
 
 pub async fn run(ground: Ground, database: &str) {
     let receiver = Receiver::start().await;
-    let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.endpoint)];
+    let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint.clone())];
     let mut fleet = Fleet::start_with(ground, 1, &settings).await;
     let staff = Person::staff(&fleet.gateways, 0).await;
     let me = ask(&staff, Method::GET, "/me", None, &[], 200).await;
@@ -268,7 +268,7 @@ pub async fn run(ground: Ground, database: &str) {
 /// A statement that fails, and a service that is away.
 pub async fn a_failure_is_seen_where_it_happened() {
     let receiver = Receiver::start().await;
-    let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.endpoint)];
+    let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint.clone())];
     let mut fleet = Fleet::start_with(Ground::sqlite(), 1, &settings).await;
     let staff = Person::staff(&fleet.gateways, 0).await;
     let failed = |spans: &[Span]| -> Vec<String> {
@@ -334,7 +334,7 @@ pub async fn nobody_waits_for_the_receiver() {
     let endpoints = [&silent, &away].map(|at| format!("http://{}", at.local_addr().unwrap()));
     drop(away);
     for endpoint in endpoints {
-        let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint)];
+        let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)];
         let mut fleet = Fleet::start_with(Ground::sqlite(), 1, &settings).await;
         let staff = Person::staff(&fleet.gateways, 0).await;
         let (begun, mut asked) = (Instant::now(), 0);
@@ -374,7 +374,7 @@ pub async fn nobody_is_traced_unasked() {
         replicas.all(|replica| replica.threads().iter().any(|name| name == "traces"))
     };
     let receiver = Receiver::start().await;
-    let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.endpoint)];
+    let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint.clone())];
     let traced = Fleet::start_with(Ground::sqlite(), 1, &settings).await;
     assert!(
         is_told(&traced),
