@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, Uri};
 use service_runtime::{
     admin,
     lifecycle::Tasks,
@@ -53,6 +53,36 @@ async fn what_does_not_fit_is_let_go_and_counted() {
         "{:?}",
         stopping.elapsed()
     );
+}
+
+#[tokio::test]
+async fn a_sender_decides_before_the_ratio_does() {
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let sent = |flags: &str| {
+        let value = format!("00-{trace}-b7ad6b7169203331-{flags}");
+        HeaderMap::from_iter([(HeaderName::from_static("traceparent"), value.parse().unwrap())])
+    };
+    for (ratio, headers, is_seen) in [
+        (0.0, HeaderMap::new(), false),
+        (0.0, sent("01"), true),
+        (1.0, HeaderMap::new(), true),
+        (1.0, sent("00"), false),
+    ] {
+        let settings = TraceSettings {
+            endpoint: Uri::from_static("http://127.0.0.1:9"),
+            ratio,
+        };
+        let tracer = Tracer::start(Some(&settings), "test", &Tasks::default()).unwrap();
+        let span = tracer.server(&headers);
+        assert_eq!(span.is_seen(), is_seen, "{ratio} {headers:?}");
+        // Whoever is asked next is told the decision, and the same trace.
+        let told = span.traceparent().unwrap().to_str().unwrap().to_owned();
+        assert!(told.ends_with(if is_seen { "-01" } else { "-00" }), "{told}");
+        assert!(
+            headers.is_empty() || told.starts_with(&format!("00-{trace}-")),
+            "{told}"
+        );
+    }
 }
 
 #[tokio::test]

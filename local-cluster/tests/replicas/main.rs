@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         }
         if filter.wants("traces") {
             traces::run(Ground::sqlite(), "sqlite").await;
+            traces::one_process_is_three_services().await;
             traces::a_failure_is_seen_where_it_happened().await;
             traces::nobody_waits_for_the_receiver().await;
             traces::nobody_is_traced_unasked().await;

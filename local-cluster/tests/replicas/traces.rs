@@ -6,10 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use local_cluster::LocalCluster;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind::{Client, Server};
 use reqwest::Method;
 use serde_json::{Value, json};
-use service_runtime::{database::Database, on};
+use service_runtime::{clock::Clock, database::Database, on, settings::Values};
 
 use crate::{
     fleet::{
@@ -263,6 +264,38 @@ pub async fn run(ground: Ground, database: &str) {
     }
     assert!(everything.contains("CreateCourse"), "what is searched is there");
     println!("traces on {database}: {} bytes told", everything.len());
+}
+
+/// `cargo run`: three services in one process, each of which says truly who it is.
+pub async fn one_process_is_three_services() {
+    let (receiver, folder) = (Receiver::start().await, tempfile::tempdir().unwrap());
+    let listeners = ["GATEWAY_LISTEN", "AUTH_LISTEN", "COURSE_LISTEN", "ADMIN_LISTEN"];
+    let values = listeners
+        .into_iter()
+        .fold(Values::default(), |values, name| values.with(name, "127.0.0.1:0"))
+        .with("ALLOWED_HOSTS", "edu.test")
+        .with("DATA_DIR", folder.path().display().to_string())
+        .with("STAFF_USERNAME", STAFF.0)
+        .with("STAFF_PASSWORD", STAFF.1)
+        .with("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.endpoint);
+    let cluster = LocalCluster::start(values, Clock::system()).await.unwrap();
+    let staff = Person::staff(&[cluster.gateway], 0).await;
+    let parent = format!("00-{}-{CALLERS_SPAN}-01", trace('9'));
+    let headers = [("traceparent", &*parent)];
+    ask(
+        &staff,
+        Method::POST,
+        "/courses",
+        Some(course("Whales")),
+        &headers,
+        201,
+    )
+    .await;
+    // Its connections are what the gateway waits for.
+    drop(staff);
+    assert!(cluster.stop().await, "everything ends well");
+    let spans = receiver.spans(&trace('9'));
+    follow(&spans, "sqlite", "POST /api/v1/courses", CREATE, "create");
 }
 
 /// A statement that fails, and a service that is away.
