@@ -16,7 +16,10 @@ use std::{
 
 use auth_client::authorize::{AuthClient, AuthError};
 use service_runtime::{
-    grpc::{channel::Channel, context::RequestContext},
+    grpc::{
+        channel::Channel,
+        context::{KnownCaller, RequestContext},
+    },
     secret::Secret,
 };
 use tokio::{
@@ -99,7 +102,7 @@ fn context(time_left: Duration) -> RequestContext {
         deadline: Instant::now() + time_left,
         traceparent: None,
         peer: None,
-        caller: std::sync::Arc::default(),
+        caller: KnownCaller::default(),
     }
 }
 

@@ -15,7 +15,7 @@ use futures_util::{
     future::{BoxFuture, join_all},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long what is cut off may take to end.
@@ -104,13 +104,14 @@ impl Tasks {
     /// themselves and none crashed.
     pub async fn finished(&self, grace: Duration) -> bool {
         self.tracker.close();
-        let end = Instant::now() + grace;
-        let ended = timeout_at(end, self.tracker.wait()).await.is_ok();
+        let begun = Instant::now();
+        let ended = timeout(grace, self.tracker.wait()).await.is_ok();
         self.cut.cancel();
         // What is cut off may still say so.
         drop(timeout(LAST_WORDS, self.tracker.wait()).await);
         let afterwards = mem::take(&mut *self.afterwards.0.lock().unwrap_or_else(PoisonError::into_inner));
-        drop(timeout_at(end.max(Instant::now() + LAST_WORDS), join_all(afterwards)).await);
+        let left = grace.saturating_sub(begun.elapsed()).max(LAST_WORDS);
+        drop(timeout(left, join_all(afterwards)).await);
         ended && !self.crashed.load(Ordering::SeqCst)
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use auth_client::authorize::PublicUser;
 use service_runtime::{
     causes::causes,
-    grpc::context::{RequestContext, new_request_id},
+    grpc::context::{KnownCaller, RequestContext, new_request_id},
     lifecycle::Tasks,
 };
 
@@ -113,7 +113,7 @@ impl Courses {
             deadline: Instant::now() + PATIENCE,
             traceparent: None,
             peer: None,
-            caller: std::sync::Arc::default(),
+            caller: KnownCaller::default(),
         }
     }
 }

@@ -92,6 +92,8 @@ impl Courses {
 mod tests {
     use std::time::Instant;
 
+    use service_runtime::grpc::context::KnownCaller;
+
     use super::*;
 
     #[test]
@@ -102,7 +104,7 @@ mod tests {
                 deadline: Instant::now(),
                 traceparent: None,
                 peer: None,
-                caller: std::sync::Arc::default(),
+                caller: KnownCaller::default(),
             },
             token: Some(Secret::new("a.b.c".to_owned())),
         };
