@@ -45,6 +45,24 @@ async fn wait_for(staff: &Caller, count: usize) {
     }
 }
 
+/// Waits until the numbers say of both services whether their replica answers.
+async fn wait_for_number(world: &World, up: u8) {
+    let metrics = format!("http://{}/metrics", world.cluster.as_local().admin);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let told = world.anonymous().get(&metrics).await.is(200).body;
+        let says = |database| {
+            let line = format!("database_replica_up{{database=\"{database}\"}} {up}");
+            told.lines().any(|told| told == line)
+        };
+        if says("auth") && says("course") {
+            return;
+        }
+        assert!(Instant::now() < deadline, "not {up} in {told}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lists_come_from_the_replica_while_it_answers() {
     // Servers of its own: it stops one of them.
@@ -84,6 +102,8 @@ async fn lists_come_from_the_replica_while_it_answers() {
         }
     }
 
+    wait_for_number(&world, 0).await;
+
     // Back: lists come from it again, which shows when it stands still.
     replica.start_again().await;
     replica.execute("SELECT pg_wal_replay_pause()").await;
@@ -95,5 +115,6 @@ async fn lists_come_from_the_replica_while_it_answers() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     staff.get("/api/v1/courses/course-4").await.is(200);
+    wait_for_number(&world, 1).await;
     assert!(world.cluster.stop().await, "everything ends well");
 }
