@@ -1,24 +1,15 @@
 //! Signing keys and secrets change under people who stay logged in.
 
-use std::{
-    process::Command,
-    time::{Duration, Instant},
-};
-
 use auth_client::access_token::AccessToken;
-use auth_service::{open_keys, serve};
+use auth_service::open_keys;
 use chrono::TimeDelta;
-use proto::auth::v1::{self as pb, token_service_client::TokenServiceClient};
-use service_runtime::{entropy::Entropy, lifecycle::Tasks, listen, settings::Values};
-use tonic::{
-    Code,
-    transport::{Channel, Endpoint},
-};
+use proto::auth::v1 as pb;
+use service_runtime::{entropy::Entropy, settings::Values};
 use uuid::Uuid;
 
 use crate::{
     on_both_databases,
-    support::{Service, as_service, refusal_of},
+    support::{Service, refusal_of},
 };
 
 const ADA: &str = "ada@example.org";
@@ -29,7 +20,6 @@ on_both_databases!(
     a_rotation_logs_nobody_out,
     a_wrong_secret_stops_the_start,
     a_secret_is_changed_by_way_of_two,
-    a_revoked_key_is_refused_by_every_replica_and_sessions_go_on,
 );
 
 async fn kids(service: &Service) -> Vec<String> {
@@ -179,78 +169,4 @@ async fn a_secret_is_changed_by_way_of_two(service: Service) {
         .reset_password(stale)
         .await
         .expect_err("made under a secret that is gone");
-}
-
-async fn a_revoked_key_is_refused_by_every_replica_and_sessions_go_on(service: Service) {
-    let ada = service.user(ADA).await;
-    let [revoked] = &kids(&service).await[..] else {
-        panic!("one key at first");
-    };
-    // Another replica, on the same database.
-    let tasks = Tasks::default();
-    let listener = listen::bind(([127, 0, 0, 1], 0).into()).unwrap();
-    let address = listener.local_addr().unwrap();
-    let served = serve(service.config(), listener, None, service.clock.clone(), &tasks);
-    served.await.unwrap();
-    let replica = Endpoint::from_shared(format!("http://{address}"))
-        .unwrap()
-        .connect_lazy();
-    let mut tokens = [service.tokens(), TokenServiceClient::new(replica)];
-    for replica in &mut tokens {
-        assert!(is_good(replica, &ada.access).await);
-    }
-
-    // The operator's command, as a process of its own.
-    let mut command = Command::new(env!("CARGO_BIN_EXE_auth-service"));
-    let values = service.values();
-    for name in [
-        "DATA_DIR",
-        "AUTH_DATABASE_URL",
-        "SERVICE_TOKEN",
-        "SECRET_KEY",
-        "BASE_URL",
-    ] {
-        command.env(name, values.get(name).unwrap());
-    }
-    command.args(["keys", "revoke", revoked]);
-    let ended = tokio::task::spawn_blocking(move || command.output())
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(ended.status.success(), "{ended:?}");
-
-    let begun = Instant::now();
-    for replica in &mut tokens {
-        while is_good(replica, &ada.access).await {
-            assert!(
-                begun.elapsed() < Duration::from_secs(20),
-                "the token is still good"
-            );
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-    let next = service.refresh(&ada.refresh).await.expect("the session goes on");
-    for replica in &mut tokens {
-        let jwks = replica
-            .get_jwks(pb::GetJwksRequest {})
-            .await
-            .unwrap()
-            .into_inner();
-        assert_eq!(jwks.keys.len(), 1, "{jwks:?}");
-        assert_ne!(&jwks.keys[0].kid, revoked);
-        assert!(is_good(replica, &next.access).await, "signed by the new key");
-        assert!(!is_good(replica, &ada.access).await);
-    }
-    tasks.stop();
-}
-
-async fn is_good(replica: &mut TokenServiceClient<Channel>, access: &str) -> bool {
-    let request = pb::AuthorizeRequest {
-        access_token: access.to_owned(),
-    };
-    match replica.authorize(as_service(request)).await {
-        Ok(_) => true,
-        Err(status) if status.code() == Code::Unauthenticated => false,
-        Err(status) => panic!("{status:?}"),
-    }
 }

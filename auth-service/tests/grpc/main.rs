@@ -13,6 +13,7 @@ mod support;
 mod hiding;
 mod hostile;
 mod journeys;
+mod key_replicas;
 mod keys;
 mod mail_links;
 mod password;
