@@ -1,6 +1,7 @@
 //! Journeys through the whole of Online Edu, as its users make them: over REST and gRPC, in a browser, with
 //! mail that a real SMTP server receives, on both databases and across replicas. The cluster is the one that
-//! `cargo run` starts; the replicas are two of each service on one PostgreSQL, behind one gateway.
+//! `cargo run` starts; the replicas are two of each service on one PostgreSQL, behind one gateway. What is about one
+//! process, such as its start, its settings, its pages and what it refuses to read, runs without replicas.
 
 #![allow(
     clippy::unwrap_used,

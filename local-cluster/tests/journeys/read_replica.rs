@@ -86,9 +86,8 @@ async fn lists_come_from_the_replica_while_it_answers() {
     world.register("ada@example.org").await;
     let course = format!("/api/v1/courses/{slug}");
     staff.get(&course).await.is(200);
-    for list in lists(&staff).await {
-        assert_eq!(list.len(), 1, "what the replica does not know yet: {list:?}");
-    }
+    // The replica knows of nothing new. On a busy machine it may be missed for a moment.
+    wait_for(&staff, 1).await;
     replica.execute("SELECT pg_wal_replay_resume()").await;
     wait_for(&staff, 2).await;
 
