@@ -72,9 +72,7 @@ async fn auth_service() {
     let mut fleet = Fleet::start(Ground::sqlite(), 1).await;
     for jump in JUMPS {
         let mut staff = Person::staff(&fleet.gateways, 0).await;
-        fleet.part("auth-service").turn_clock(jump.seconds);
-        // The test has no other way to know that it was heard.
-        sleep(Duration::from_millis(200)).await;
+        fleet.part("auth-service").turn_clock(jump.seconds).await;
         let token = ask(&staff, Method::GET, "/me", None).await.status;
         let refreshed = ask(&staff, Method::POST, "/auth/refresh", Some(staff.refreshing())).await;
         let login = json!({"username": STAFF.0, "password": STAFF.1});
@@ -107,8 +105,7 @@ async fn auth_service() {
         );
         assert_eq!(made, 201);
         assert!(sent);
-        fleet.part("auth-service").turn_clock(-jump.seconds);
-        sleep(Duration::from_millis(200)).await;
+        fleet.part("auth-service").turn_clock(-jump.seconds).await;
     }
 }
 
@@ -146,8 +143,7 @@ async fn course_service() {
         };
         let made = make().await;
         assert_eq!(made.status, 201, "{made:?}");
-        fleet.part("course-service").turn_clock(seconds);
-        sleep(Duration::from_millis(200)).await;
+        fleet.part("course-service").turn_clock(seconds).await;
         let again = make().await;
         let slug = made.json()["slug"].as_str().unwrap().to_owned();
         let path = format!("/courses/{slug}");
@@ -177,8 +173,7 @@ async fn course_service() {
             "{changed:?}"
         );
         assert_eq!(read.json()["subtitle"], told);
-        fleet.part("course-service").turn_clock(-seconds);
-        sleep(Duration::from_millis(200)).await;
+        fleet.part("course-service").turn_clock(-seconds).await;
     }
 }
 

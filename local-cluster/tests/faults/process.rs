@@ -77,8 +77,7 @@ async fn no_more_files(part: &str) {
     drop(waiting);
     fleet.is_whole();
     assert!(warned > 0, "{part} accepted although it could not: {log}");
-    read.is_served_or_refused_within(QUICK);
-    assert!(read.served > 10 * read.refused, "{read:?}");
+    read.is_served_as_ever();
     many.is_served_or_refused_within(QUICK);
 }
 
@@ -126,6 +125,6 @@ async fn nobody_reads_the_log() {
             millis(stopping.elapsed()),
         ),
     );
-    read.is_all_served();
-    login.is_all_served();
+    read.is_served_as_ever();
+    login.is_served_as_ever();
 }

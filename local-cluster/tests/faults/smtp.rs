@@ -1,13 +1,16 @@
 //! The mail server is down, slow, or takes nothing: registering goes on, and every mail is sent when it is well again.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
 
 use reqwest::Method;
 use serde_json::json;
 use test_support::smtp::{Action, SmtpServer, Stage};
 use tokio::time::sleep;
 
-use crate::fleet::{Filter, Fleet, Ground, millis, people::Person, percent, row};
+use crate::fleet::{Filter, Fleet, Ground, free_ports, millis, people::Person, percent, row};
 
 /// How many register during a fault.
 const PEOPLE: usize = 8;
@@ -16,9 +19,6 @@ const PEOPLE: usize = 8;
 const DRAINED: Duration = Duration::from_secs(100);
 
 pub async fn run(filter: &Filter) {
-    if !filter.wants("smtp") {
-        return;
-    }
     // They mostly wait.
     tokio::join!(down(filter), slow(filter), refuses(filter));
 }
@@ -110,10 +110,12 @@ async fn down(filter: &Filter) {
     if !filter.wants("smtp_down") {
         return;
     }
-    let server = SmtpServer::start().await;
+    // A port that nobody takes while the server is down.
+    let address = (Ipv4Addr::LOCALHOST, free_ports()[0]).into();
+    let server = SmtpServer::builder().address(address).start().await;
     let mut office = Office::open(server.port()).await;
     office.sees("sent", PEOPLE).await;
-    let address = server.stop().await;
+    server.stop().await;
     let took = office.register("down").await;
     office.sees("put_off", PEOPLE).await;
     let server = SmtpServer::builder().address(address).start().await;

@@ -107,13 +107,13 @@ async fn full_disk() {
             found.told(),
         ),
     );
-    found.is_whole();
+    found.is_whole(&fleet);
     for seen in [failures, login] {
         seen.is_served_or_refused_within(QUICK);
         assert!(seen.refused > 0, "{seen:?}");
     }
     for seen in [read, profile] {
-        seen.is_all_served();
+        seen.is_served_as_ever();
     }
     assert_eq!(integrity, ["ok", "ok"]);
 }
@@ -178,6 +178,6 @@ async fn locked() {
         assert!(seen.refused > 0, "{seen:?}");
     }
     for seen in [read, profile] {
-        seen.is_all_served();
+        seen.is_served_as_ever();
     }
 }

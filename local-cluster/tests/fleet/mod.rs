@@ -185,7 +185,7 @@ impl Fleet {
 
 /// Four ports in a row of free ones, the last with two more after it. They are below those that systems hand out by
 /// themselves, so that nobody takes them while a process is being restarted, and no two fleets have the same.
-fn free_ports() -> [u16; 4] {
+pub fn free_ports() -> [u16; 4] {
     static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let is_free =
         |port: u16| (1..=2).all(|last| TcpListener::bind((Ipv4Addr::new(127, 0, 0, last), port)).is_ok());

@@ -19,6 +19,9 @@ pub const PART: &str = "FLEET_PART";
 /// The variable with its settings, as a JSON object.
 pub const SETTINGS: &str = "FLEET_SETTINGS";
 
+/// What it logs when its clock was turned.
+pub const TURNED: &str = "the clock was turned";
+
 /// What this process was told.
 pub struct Orders {
     part: String,
@@ -47,6 +50,7 @@ pub fn live(orders: Orders) -> ExitCode {
         // What the test says is by how many seconds to turn the clock.
         for line in std::io::stdin().lines().map_while(Result::ok) {
             turned.turn(TimeDelta::seconds(line.parse().unwrap()));
+            tracing::info!("{TURNED}");
         }
         std::process::exit(9);
     });

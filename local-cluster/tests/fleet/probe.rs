@@ -148,10 +148,10 @@ impl Summary {
         }
     }
 
-    /// That there were some, and all were served.
-    pub fn is_all_served(&self) {
-        let all = self.refused == 0 && self.others.is_empty();
-        assert!(all && self.served > 0, "{self:?}");
+    /// That all were served, but for a few that are refused when the whole machine stands still for a second.
+    pub fn is_served_as_ever(&self) {
+        let as_ever = self.others.is_empty() && self.served > 20 * self.refused;
+        assert!(as_ever, "{self:?}");
     }
 
     /// That each was served, or refused as an outage is within this long.

@@ -15,7 +15,7 @@ use service_runtime::{
     settings::{Setting, Values},
 };
 
-use super::part::{PART, SETTINGS};
+use super::part::{PART, SETTINGS, TURNED};
 
 /// How long a process may take to be ready, or to notice that it is not.
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -200,10 +200,14 @@ impl Replica {
     }
 
     /// Turns its clock.
-    pub fn turn_clock(&mut self, seconds: i64) {
+    pub async fn turn_clock(&mut self, seconds: i64) {
+        let times = |replica: &Self| replica.log().matches(TURNED).count();
+        let before = times(self);
         let leash = self.leash.as_mut().expect("it runs");
         writeln!(leash, "{seconds}").unwrap();
-        leash.flush().unwrap();
+        while times(self) == before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Freezes it as it stands.

@@ -38,6 +38,6 @@ pub async fn run(database: &str, ground: Ground) {
         millis(percent(50, ready.clone())),
         millis(percent(100, ready)),
     );
-    found.is_whole();
+    found.is_whole(&fleet);
     assert!(found.writes > kills, "people hardly wrote: {}", found.writes);
 }

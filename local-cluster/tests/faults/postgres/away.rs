@@ -18,7 +18,7 @@ const AWAY: Duration = Duration::from_secs(5);
 const REFUSED: &str = "grpc_server_requests_total{method=\"onlineedu.course.v1.CourseService/ListCourses\",\
                        code=\"UNAVAILABLE\"}";
 /// How often it crashes.
-const CRASHES: usize = 6;
+const CRASHES: usize = 12;
 
 pub async fn stops(cluster: &Cluster) {
     let mut fleet = Fleet::start(Ground::on(cluster).await, 1).await;
@@ -60,7 +60,7 @@ pub async fn stops(cluster: &Cluster) {
             found.told(),
         ),
     );
-    found.is_whole();
+    found.is_whole(&fleet);
     read.is_served_or_refused_within(QUICK);
     failures.is_served_or_refused_within(QUICK);
     assert!(read.refused > 20 && failures.refused > 0, "it was hardly away");
@@ -84,7 +84,7 @@ pub async fn crashes(cluster: &Cluster) {
     fleet.is_whole();
     let failures = Summary::of(&found.failures);
     row(
-        "PostgreSQL killed at any moment and started again, 6 times",
+        "PostgreSQL killed at any moment and started again, 12 times",
         "the same; no acknowledged write lost, twice or half",
         &format!(
             "{}; longest failure {}; served again {} after it was back (median), {} (longest)",
@@ -94,6 +94,6 @@ pub async fn crashes(cluster: &Cluster) {
             millis(percent(100, served_after)),
         ),
     );
-    found.is_whole();
+    found.is_whole(&fleet);
     failures.is_served_or_refused_within(QUICK);
 }

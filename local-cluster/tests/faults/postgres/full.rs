@@ -45,7 +45,7 @@ pub async fn run(cluster: &Cluster) {
             found.told()
         ),
     );
-    found.is_whole();
+    found.is_whole(&fleet);
     read.is_served_or_refused_within(QUICK);
     failures.is_served_or_refused_within(QUICK);
     assert!(read.refused > 20 && failures.refused > 0, "{read:?}");

@@ -18,31 +18,35 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a request may take while the database is away, on such a machine.
 const QUICK: Duration = Duration::from_secs(4);
 
+/// The scenarios. The last one starts the server anew with fewer connections.
+const NAMES: [&str; 6] = [
+    "postgres_stops",
+    "postgres_crashes",
+    "postgres_locks",
+    "postgres_is_slow",
+    "postgres_is_read_only",
+    "postgres_is_full",
+];
+
 pub async fn run(filter: &Filter) {
-    if !filter.wants("postgres") {
+    let wanted = NAMES.iter().filter(|name| filter.wants(name));
+    let wanted: Vec<&str> = wanted.copied().collect();
+    if wanted.is_empty() {
         return;
     }
     // A server to be harmed.
     let Some(cluster) = Cluster::start().await else {
         return;
     };
-    if filter.wants("postgres_stops") {
-        away::stops(&cluster).await;
-    }
-    if filter.wants("postgres_crashes") {
-        away::crashes(&cluster).await;
-    }
-    if filter.wants("postgres_locks") {
-        locks::run(&cluster).await;
-    }
-    if filter.wants("postgres_is_slow") {
-        slow::run(&cluster).await;
-    }
-    if filter.wants("postgres_is_read_only") {
-        read_only::run(&cluster).await;
-    }
-    if filter.wants("postgres_is_full") {
-        full::run(&cluster).await;
+    for name in wanted {
+        match name {
+            "postgres_stops" => away::stops(&cluster).await,
+            "postgres_crashes" => away::crashes(&cluster).await,
+            "postgres_locks" => locks::run(&cluster).await,
+            "postgres_is_slow" => slow::run(&cluster).await,
+            "postgres_is_read_only" => read_only::run(&cluster).await,
+            _ => full::run(&cluster).await,
+        }
     }
 }
 

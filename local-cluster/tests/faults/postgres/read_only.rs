@@ -61,6 +61,6 @@ pub async fn run(cluster: &Cluster) {
         assert_eq!(refused.served, 0);
     }
     for served in [read, profile] {
-        served.is_all_served();
+        served.is_served_as_ever();
     }
 }
