@@ -7,6 +7,10 @@ use service_runtime::{
     on,
 };
 use test_support::postgres;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 async fn readers_cannot_write(url: &str) {
     let writes = Database::connect(url, "public").await.unwrap();
@@ -44,6 +48,27 @@ async fn readers_cannot_write_on_sqlite() {
 async fn readers_cannot_write_on_postgres() {
     if let Some(server) = postgres::database().await {
         readers_cannot_write(server.url()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_breaks_off_is_an_outage() {
+    for says in [&b""[..], b"E"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("postgres://u@{}/d", listener.local_addr().unwrap());
+        let server = async {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                // What it is asked: whether it speaks TLS.
+                stream.read_exact(&mut [0; 8]).await.unwrap();
+                stream.write_all(says).await.unwrap();
+            }
+        };
+        let error = tokio::select! {
+            connected = Database::connect(&url, "public") => connected.unwrap_err(),
+            () = server => panic!("it serves for ever"),
+        };
+        assert!(is_unavailable(&error), "{says:?}: {error:?}");
     }
 }
 

@@ -233,6 +233,8 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
             true
         }
+        // A server that dies or starts breaks off in the middle of a message.
+        sqlx::Error::Protocol(_) => true,
         sqlx::Error::Database(database) => database.code().is_some_and(|code| {
             let code = code.as_ref();
             // PostgreSQL: connection, resources, operator intervention, lock, statement timeout,
