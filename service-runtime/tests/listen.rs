@@ -233,3 +233,25 @@ async fn who_reads_in_time_keeps_its_connection() {
         tokio::time::sleep(Duration::from_millis(700)).await;
     }
 }
+
+#[tokio::test]
+async fn who_sends_nothing_but_pings_is_let_go() {
+    let tasks = Tasks::default();
+    let limits = Limits {
+        first_request: PATIENCE * 10,
+        ..limits()
+    };
+    let mut stream = TcpStream::connect(serve(limits, &tasks)).await.unwrap();
+    let ping = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    stream.write_all(&[PREFACE, &settings].concat()).await.unwrap();
+    let (mut reading, mut writing) = stream.into_split();
+    let flooding = async { while writing.write_all(&ping.repeat(100)).await.is_ok() {} };
+    let mut heard = Vec::new();
+    let (_ended_or_reset, ()) = timeout(PATIENCE, async {
+        tokio::join!(reading.read_to_end(&mut heard), flooding)
+    })
+    .await
+    .unwrap();
+    assert!(heard.len() < 2000 * ping.len(), "{} bytes answered", heard.len());
+}

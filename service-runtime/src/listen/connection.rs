@@ -27,7 +27,10 @@ use tokio::{
 
 use tokio_io_timeout::TimeoutStream;
 
-use super::unsent::{Unsent, Watched};
+use super::{
+    frames::Counted,
+    unsent::{Unsent, Watched},
+};
 use crate::{lifecycle::Tasks, tls::Acceptor};
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -96,7 +99,7 @@ where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Send + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
-    let mut stream = TimeoutStream::new(stream);
+    let mut stream = TimeoutStream::new(Counted::new(stream));
     stream.set_write_timeout(limits.longest_answer);
     let asked = Arc::new(AtomicBool::new(false));
     let heard = Arc::clone(&asked);

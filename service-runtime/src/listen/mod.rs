@@ -3,6 +3,7 @@
 
 mod accept;
 mod connection;
+mod frames;
 mod unsent;
 
 pub use self::{accept::serve, connection::Limits};
