@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a fault lasts.
 const LASTS: Duration = Duration::from_secs(3);
 /// How long a refusal may take on such a machine.
-const QUICK: Duration = Duration::from_secs(6);
+const QUICK: Duration = Duration::from_secs(8);
 
 pub async fn run(filter: &Filter) {
     if filter.wants("process_without_files") {

@@ -24,7 +24,7 @@ const LASTS: Duration = Duration::from_secs(4);
 /// How long another process has the file: longer than anybody waits for it.
 const LOCKED: Duration = Duration::from_secs(7);
 /// How long a refusal may take on such a machine.
-const QUICK: Duration = Duration::from_secs(4);
+const QUICK: Duration = Duration::from_secs(8);
 /// What the gateway waits for.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How large the disk is.
