@@ -21,7 +21,6 @@ pub mod field;
 pub mod grpc;
 pub mod lifecycle;
 pub mod listen;
-mod log_lines;
 pub mod mac;
 pub mod metrics;
 pub mod page_token;

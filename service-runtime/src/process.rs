@@ -7,7 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::{
     causes::causes,
     lifecycle::{Signals, Tasks},
-    log_lines,
+    telemetry::lines,
 };
 
 /// Says a line on standard output: what the command was asked for. A closed terminal is no reason to fail.
@@ -35,11 +35,11 @@ pub const INVALID: u8 = 5;
 /// The exit code of a command, after saying on standard error why it failed: one line, every cause in it.
 pub fn ended(name: &str, outcome: Result<(), Box<dyn Error>>) -> ExitCode {
     let Err(error) = outcome else {
-        log_lines::stderr().flushed();
+        lines::stderr().flushed();
         return ExitCode::SUCCESS;
     };
-    log_lines::stderr().put(format!("{name}: {}\n", causes(&*error)).into_bytes());
-    log_lines::stderr().flushed();
+    lines::stderr().put(format!("{name}: {}\n", causes(&*error)).into_bytes());
+    lines::stderr().flushed();
     let refused = error.downcast_ref::<Refused>();
     refused.map_or(ExitCode::FAILURE, |refused| ExitCode::from(refused.code))
 }

@@ -4,7 +4,8 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::{log_lines, settings::Environment};
+use super::lines;
+use crate::settings::Environment;
 
 /// Starts logging: readable lines in development, JSON in production. `filter` is what the operator asked
 /// for in `RUST_LOG`, otherwise `info`. Starting twice in one process changes nothing.
@@ -15,7 +16,7 @@ pub fn start(environment: Environment, filter: Option<&str>) {
         filter.unwrap_or("info")
     );
     let lines = fmt::layer()
-        .with_writer(log_lines::stderr)
+        .with_writer(lines::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     let started = match environment {
         Environment::Development => {
@@ -30,6 +31,6 @@ pub fn start(environment: Environment, filter: Option<&str>) {
         }
     };
     if started.is_ok() {
-        log_lines::catch_panics();
+        lines::catch_panics();
     }
 }

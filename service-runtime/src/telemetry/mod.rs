@@ -2,11 +2,13 @@
 //! service to service down to its statements.
 //!
 //! - [`Tracer`]: makes the spans of one service and has them delivered by OTLP; none where nobody asked for traces
+//! - `lines`: how a line of the log gets out without holding anybody up
 //! - [`Span`]: one step of a request; [`RpcCall`] and [`Statement`]: the steps that leave the process
 //! - [`traceparent`]: how a trace travels
 
 mod call;
 mod delivery;
+pub(crate) mod lines;
 mod log;
 mod queue;
 mod span;
