@@ -194,11 +194,11 @@ impl Told {
             let begun = Instant::now();
             let asked = person.send(method.clone(), path, Some(body.clone()), headers);
             let answer = asked.await.map(Arc::new).map_err(|error| format!("{error:?}"));
-            if let Ok(answer) = &answer {
-                if answer.status < 500 {
-                    self.writes += 1;
-                    return Arc::clone(answer);
-                }
+            if let Ok(answer) = &answer
+                && answer.status < 500
+            {
+                self.writes += 1;
+                return Arc::clone(answer);
             }
             let took = begun.elapsed();
             self.failures.push(Sample { begun, took, answer });
