@@ -105,8 +105,8 @@ async fn call(gateway: SocketAddr, request: Arc<[u8]>, end: Instant) -> Seen {
             Ok(200) => seen.answered.push(asked.elapsed()),
             Ok(429 | 503) => {
                 seen.refused.push(asked.elapsed());
-                // Nobody obeys Retry-After here; but nobody asks again within the same instant either.
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                // Nobody waits for the second that Retry-After says; but nobody asks again within the same instant.
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
             Ok(_) => seen.others += 1,
             Err(_broken) => {
