@@ -48,18 +48,17 @@ async fn other_reads_are_served_while_searches_are_stuck(place: &Place) {
     for _ in 0..40 {
         let mut impatient = anyone.request(search());
         // The caller stops waiting long before the database has done its work.
-        impatient.set_timeout(Duration::from_millis(2_500));
+        impatient.set_timeout(Duration::from_secs(5));
         let mut client = anyone.client.clone();
         searches.spawn(async move { client.list_courses(impatient).await.map(drop) });
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(3) {
-        let asked = Instant::now();
+        // Whoever had to wait for a connection of a search would be told so after a second.
         anyone.get("rust").await.unwrap();
         let all = anyone.titles(ListCoursesRequest::default()).await.unwrap();
         assert_eq!(all, ["Rust"]);
-        assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     // Nobody was found, and who did not even get to look is told to come back.

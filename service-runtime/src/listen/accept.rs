@@ -70,14 +70,18 @@ pub async fn serve<S, B>(
     }
 }
 
-/// The next connection. What goes wrong with one is no reason to stop.
+/// The next connection. What goes wrong with one is no reason to stop, and is told once until there is another.
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    let mut is_told = false;
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections");
+                if !is_told {
+                    tracing::warn!(%error, "cannot accept connections");
+                    is_told = true;
+                }
                 time::sleep(PAUSE).await;
             }
         }
