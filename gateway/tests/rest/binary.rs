@@ -15,6 +15,17 @@ fn gateway(arguments: &[&str]) -> Command {
     command
 }
 
+/// Tells it to stop, as an operator does.
+fn terminate(child: &Child) {
+    let mut kill = Command::new("kill");
+    assert!(
+        kill.args(["-TERM", &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
 fn lines(child: &mut Child, count: usize) -> Vec<String> {
     let output = BufReader::new(child.stdout.take().unwrap());
     output.lines().take(count).map(Result::unwrap).collect()
@@ -43,14 +54,7 @@ async fn it_prints_where_it_listens_serves_and_stops_when_told() {
     let ready = reqwest::get(format!("{admin}/readyz")).await.unwrap();
     assert_eq!(ready.status().as_u16(), 200);
 
-    let pid = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    terminate(&child);
     let ended = tokio::task::spawn_blocking(move || child.wait().unwrap())
         .await
         .unwrap();
@@ -83,14 +87,7 @@ async fn each_request_leaves_one_line_that_holds_nothing_private() {
         .await
         .unwrap();
 
-    let pid = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    terminate(&child);
     let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap())
         .await
         .unwrap();
@@ -125,7 +122,8 @@ async fn a_failure_is_logged_with_the_id_of_its_request() {
     let request = reqwest::Client::new().get(format!("{serving}/dev/mail"));
     let response = request.header("x-request-id", "my-id").send().await.unwrap();
     assert_eq!(response.status().as_u16(), 500);
-    child.kill().unwrap();
+    // What is still on its way to the log is written then.
+    terminate(&child);
     let output = child.wait_with_output().unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
     let failures: Vec<_> = log.lines().filter(|line| line.contains("ERROR")).collect();
