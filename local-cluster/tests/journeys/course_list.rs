@@ -1,5 +1,6 @@
 //! Lists of courses: what is in them, in which order, page by page.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::{
@@ -22,8 +23,11 @@ fn titles(page: &Value) -> Vec<String> {
 async fn courses_are_found_filtered_ordered_and_paged(world: &World) {
     let (anonymous, staff) = (world.anonymous(), world.staff().await);
     let other = world.another_staff("other").await;
+    // Each is newer than the one before.
+    let later = || world.clock.turn(TimeDelta::seconds(1));
     for title in ["Étude in C", "Baking bread", "Advanced Rust"] {
         published(&staff, title).await;
+        later();
     }
     for (title, price) in [("Rust for beginners", "20"), ("Cheap tricks 100%", "9.5")] {
         let slug = published(&other, title).await;
@@ -34,6 +38,7 @@ async fn courses_are_found_filtered_ordered_and_paged(world: &World) {
             )
             .await
             .is(200);
+        later();
     }
     staff
         .post(COURSES, crate::course::titled("Rust draft"))

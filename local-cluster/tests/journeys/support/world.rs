@@ -29,7 +29,7 @@ pub struct World {
     pub cluster: Cluster,
     /// Who gets its mail.
     pub smtp: SmtpServer,
-    /// The clock of its accounts and sessions.
+    /// The clock of its accounts, sessions and courses.
     pub clock: Clock,
     /// What it stands on.
     pub ground: Ground,
