@@ -82,7 +82,7 @@ pub(super) async fn serve<S, B>(
         time::sleep(LAST_CALL).await;
     };
     let shaken = tokio::select! {
-        shaken = time::timeout(LONGEST_HANDSHAKE, tls.accept(stream)) => shaken,
+        shaken = time::timeout(LONGEST_HANDSHAKE, Box::pin(tls.accept(stream))) => shaken,
         () = last_call => return,
     };
     match shaken.unwrap_or_else(|late| Err(late.into())) {
@@ -156,12 +156,13 @@ where
             tracing::debug!(%error, "a connection ended early");
         }
     };
-    async move {
+    // On the heap: each future that holds this one would otherwise reserve its whole size again, for every connection.
+    Box::pin(async move {
         tokio::select! {
             () = conversation => {}
             () = stalled => tracing::debug!("a client does not read its answer"),
         }
-    }
+    })
 }
 
 fn builder(limits: Limits) -> auto::Builder<TokioExecutor> {
