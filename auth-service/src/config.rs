@@ -39,7 +39,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new(
         "ADMIN_LISTEN",
         "127.0.0.1:9091",
-        "Where /livez and /readyz are served",
+        "Where operators ask for /livez, /readyz and /metrics",
     ),
     TLS_CERT,
     TLS_KEY,

@@ -26,7 +26,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new(
         "ADMIN_LISTEN",
         "127.0.0.1:9092",
-        "Address of the operator's listener: /livez and /readyz",
+        "Where operators ask for /livez, /readyz and /metrics",
     ),
     TLS_CERT,
     TLS_KEY,

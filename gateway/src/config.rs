@@ -28,7 +28,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new(
         "ADMIN_LISTEN",
         "127.0.0.1:9090",
-        "Where operators ask for /livez and /readyz",
+        "Where operators ask for /livez, /readyz and /metrics",
     ),
     TLS_CERT,
     TLS_KEY,

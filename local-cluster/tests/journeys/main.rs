@@ -34,6 +34,7 @@ mod read_replica;
 mod registration;
 mod restart;
 mod session;
+mod settings;
 mod staff;
 mod support;
 mod tls;
