@@ -13,13 +13,18 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use service_runtime::{
+    admin,
     grpc::server::{serve, with_health_and_reflection},
     lifecycle::Tasks,
-    listen,
+    listen, metrics,
     readiness::Readiness,
     telemetry::Tracer,
 };
-use tokio::{net::TcpStream, sync::Semaphore};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Semaphore,
+};
 use tonic::{Code, Status, service::Routes};
 use tonic_types::StatusExt;
 
@@ -250,9 +255,22 @@ async fn a_stream_that_has_nothing_to_say_ends_with_the_process() {
     );
 }
 
+/// Everything at `/metrics` of an operator's listener.
+async fn numbers(tasks: &Tasks) -> String {
+    let listener = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    admin::serve(listener, None, Readiness::default(), tasks).unwrap();
+    let request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
 #[tokio::test]
 async fn more_than_can_run_is_refused_at_once_but_health_is_told() {
     const MOST: usize = 1024;
+    metrics::start();
     let tasks = Tasks::default();
     let address = server(&tasks).await;
     // Over several connections, since each has a limit of its own.
@@ -274,6 +292,12 @@ async fn more_than_can_run_is_refused_at_once_but_health_is_told() {
         call(address, CHECK, &[], &[0, 0, 0, 0, 0]).await.0.code(),
         Code::Ok
     );
+    // A name that the caller made up is no name of a number.
+    let (refused, _) = call(address, "/made.Up/Name", &[], b"").await;
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    let numbers = numbers(&tasks).await;
+    assert!(numbers.contains("method=\"refused\""), "{numbers}");
+    assert!(!numbers.contains("made.Up"), "{numbers}");
     GATE.close();
     let rest: Vec<_> = answers.collect().await;
     assert_eq!(rest.len(), MOST);

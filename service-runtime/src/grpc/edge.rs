@@ -66,7 +66,8 @@ impl Edge {
         request.extensions_mut().insert(context);
 
         let place = self.places.try_acquire();
-        let mut response = if place.is_err() && !method.starts_with(HEALTH) {
+        let is_refused = place.is_err() && !method.starts_with(HEALTH);
+        let mut response = if is_refused {
             overloaded().into_http()
         } else {
             let mut routes = self.routes.clone();
@@ -93,8 +94,10 @@ impl Edge {
         }
         let code = response.headers().get(Status::GRPC_STATUS);
         let code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
-        count(&method, code, begun);
-        rpc_answered(&mut span, &request_id, &method, code);
+        // What was refused unseen may have a name of the caller's making.
+        let counted = if is_refused { "/refused" } else { &method };
+        count(counted, code, begun);
+        rpc_answered(&mut span, &request_id, counted, code);
         tracing::info!(
             request_id = &*request_id,
             trace_id = span.trace_id().map(tracing::field::display),
