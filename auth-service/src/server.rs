@@ -35,6 +35,7 @@ use crate::{
         password_hash::{Cost, HashError},
         password_pool::PasswordPool,
         refresh_token::RefreshTokens,
+        security_state::SecurityState,
         session::Sessions,
         signing_key::KeyRing,
         user::Users,
@@ -215,6 +216,7 @@ pub async fn serve(
         secrets,
     } = rules;
     let (bell, keys) = (accounts.bell.clone(), sessions.keys.clone());
+    let security = SecurityState::open(store.clone(), keys.clone()).await?;
     let callers = Callers {
         sessions: sessions.clone(),
         service_tokens: config.service_tokens.clone(),
@@ -223,6 +225,7 @@ pub async fn serve(
         store: store.clone(),
         clock: clock.clone(),
         unverified_retention: config.unverified_retention,
+        access_lifetime: TimeDelta::from_std(config.access_lifetime).unwrap_or(TimeDelta::days(1)),
     };
     let outbox = Worker {
         store: store.clone(),
@@ -257,7 +260,9 @@ pub async fn serve(
     let token = TokenApi {
         sessions,
         users,
+        security: security.clone(),
         callers,
+        tasks: tasks.clone(),
     };
     let routes = Routes::new(AccountServiceServer::new(account).max_decoding_message_size(LARGEST_MESSAGE))
         .add_service(SessionServiceServer::new(session).max_decoding_message_size(LARGEST_MESSAGE))
@@ -277,7 +282,8 @@ pub async fn serve(
 
     tasks.spawn("mail worker", outbox.run(bell, tasks.clone()));
     tasks.spawn("clean-up", cleanup.run(tasks.clone()));
-    tasks.spawn("signing keys", keys.watch(tasks.clone()));
+    tasks.spawn("security changes", security.follow(tasks.clone()));
+    tasks.spawn("signing keys", keys.tidy(tasks.clone()));
     if let Some(listener) = admin_listener {
         admin::serve(listener, config.tls.for_anyone(), readiness, tasks)?;
     }

@@ -16,6 +16,8 @@ const EVERY: Duration = Duration::from_secs(60);
 const BATCH: i64 = 500;
 /// How long the leftovers of sessions are kept after they ran out, for whoever looks into them.
 const SESSIONS_KEPT: TimeDelta = TimeDelta::days(1);
+/// How much longer than a token lives the changes are kept that make it worthless, for clocks that disagree.
+const MARGIN: TimeDelta = TimeDelta::minutes(5);
 
 /// Removes what has had its time; one process or several, it makes no difference.
 #[derive(Debug, Clone)]
@@ -26,6 +28,8 @@ pub struct Cleanup {
     pub clock: Clock,
     /// How long an account may stay unverified.
     pub unverified_retention: TimeDelta,
+    /// How long an access token lives: as long is told which sessions are over.
+    pub access_lifetime: TimeDelta,
 }
 
 impl Cleanup {
@@ -57,6 +61,13 @@ impl Cleanup {
         while self
             .store
             .remove_old_mail_tokens(now - outbox::KEPT, BATCH)
+            .await?
+            > 0
+        {}
+        let changes_kept = self.access_lifetime + MARGIN;
+        while self
+            .store
+            .remove_old_security_changes(now - changes_kept, BATCH)
             .await?
             > 0
         {}

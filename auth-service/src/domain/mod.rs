@@ -11,6 +11,7 @@ pub mod password_hash;
 pub mod password_pool;
 pub mod profile;
 pub mod refresh_token;
+pub mod security_state;
 pub mod session;
 pub mod signing_key;
 pub mod user;

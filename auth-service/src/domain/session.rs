@@ -77,6 +77,8 @@ pub struct Caller {
     pub auth_time: DateTime<Utc>,
     /// How they proved it.
     pub factors: Vec<String>,
+    /// The revision of the state of security at which all this is so.
+    pub revision: i64,
 }
 
 impl Sessions {
@@ -167,7 +169,8 @@ impl Sessions {
             }
         }
         let user = self.store.active_user(session.user_id, session.id, now).await?;
-        self.tokens(&session, next, user.ok_or(Error::RefreshFailed)?, now)
+        let (user, _) = user.ok_or(Error::RefreshFailed)?;
+        self.tokens(&session, next, user, now)
     }
 
     /// Ends the session of a refresh token. It may have ended before.
@@ -264,8 +267,10 @@ impl Sessions {
             .store
             .active_user(token.user_id, token.session_id, self.clock.now())
             .await?;
+        let (user, revision) = user.ok_or(Error::TokenInvalid)?;
         Ok(Caller {
-            user: user.ok_or(Error::TokenInvalid)?,
+            user,
+            revision,
             session_id: token.session_id,
             auth_time: token.auth_time,
             factors: token.factors,

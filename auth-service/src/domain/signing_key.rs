@@ -22,8 +22,8 @@ use crate::{
     store::{Store, signing_key::StoredKey},
 };
 
-/// How often a process looks whether the keys have changed: how long a revoked one may still be taken for good.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often a process looks for keys that no token needs.
+const TIDY: Duration = Duration::from_secs(60);
 /// How much longer than the last token a retired key is kept, for clocks that disagree.
 const MARGIN: TimeDelta = TimeDelta::minutes(5);
 
@@ -168,27 +168,29 @@ impl KeyRing {
         }
     }
 
+    /// Whose tokens these keys sign.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// How long an access token lives.
+    pub const fn token_lifetime(&self) -> Duration {
+        self.token_lifetime
+    }
+
     /// The public keys, the signing one first.
     pub fn public_keys(&self) -> Vec<PublicKey> {
         self.keys().public.clone()
     }
 
-    /// Keeps the keys current and removes those that no token needs, until asked to stop.
-    pub async fn watch(self, tasks: Tasks) {
-        let mut current = true;
-        while tasks.sleep(LOOK).await {
-            let life = TimeDelta::from_std(self.token_lifetime).unwrap_or(TimeDelta::days(1));
-            let removed = self
-                .store
-                .remove_signing_keys(self.clock.now() - life - MARGIN)
-                .await;
-            let looked = removed.map_err(Error::from).and(self.look().await);
-            if let Err(error) = &looked
-                && current
-            {
-                tracing::warn!(%error, "the signing keys could not be read; going on with those known");
+    /// Removes keys that no token needs, now and then, until asked to stop.
+    pub async fn tidy(self, tasks: Tasks) {
+        let life = TimeDelta::from_std(self.token_lifetime).unwrap_or(TimeDelta::days(1));
+        while tasks.sleep(TIDY).await {
+            let now = self.clock.now();
+            if let Err(error) = self.store.remove_signing_keys(now - life - MARGIN, now).await {
+                tracing::warn!(%error, "old signing keys could not be removed; it is tried again");
             }
-            current = looked.is_ok();
         }
     }
 
@@ -201,7 +203,11 @@ impl KeyRing {
         })
     }
 
-    async fn look(&self) -> Result<(), Error> {
+    /// Reads the keys again.
+    ///
+    /// # Errors
+    /// When the database cannot serve: those known stay.
+    pub(crate) async fn look(&self) -> Result<(), Error> {
         let keys = read(&self.store, &self.sealing, &self.issuer, self.token_lifetime).await?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         Ok(())

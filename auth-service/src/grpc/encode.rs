@@ -5,8 +5,12 @@ use prost_types::Timestamp;
 use proto::auth::v1 as pb;
 
 use crate::{
-    domain::{session::Tokens, signing_key::PublicKey},
-    model::{profile::ColorMode, session::Session, user::User},
+    domain::{
+        security_state::Update,
+        session::Tokens,
+        signing_key::{KeyRing, PublicKey},
+    },
+    model::{profile::ColorMode, security_change::SecurityChange, session::Session, user::User},
 };
 
 /// A point in time.
@@ -95,8 +99,38 @@ pub(crate) fn session(session: Session, current: uuid::Uuid) -> pb::Session {
     }
 }
 
+/// What a watcher is told.
+pub(crate) fn security_update(update: Update, keys: &KeyRing) -> pb::SecurityUpdate {
+    let (mut ended_sessions, mut changed_users) = (Vec::new(), Vec::new());
+    for change in update.changes {
+        match change {
+            SecurityChange::SessionEnded(id) => ended_sessions.push(id.to_string()),
+            SecurityChange::UserChanged(id) => changed_users.push(id.to_string()),
+            SecurityChange::KeysChanged => {}
+        }
+    }
+    pb::SecurityUpdate {
+        revision: update.revision,
+        is_snapshot: update.is_snapshot,
+        ended_sessions,
+        changed_users,
+        verification: update.has_keys.then(|| pb::Verification {
+            issuer: keys.issuer().to_owned(),
+            longest_life: i64::try_from(keys.token_lifetime().as_secs()).unwrap_or(i64::MAX),
+            jwks: Some(jwks(keys)),
+        }),
+    }
+}
+
+/// The public keys.
+pub(crate) fn jwks(keys: &KeyRing) -> pb::Jwks {
+    pb::Jwks {
+        keys: keys.public_keys().into_iter().map(jwk).collect(),
+    }
+}
+
 /// A public key (RFC 8037).
-pub(crate) fn jwk(key: PublicKey) -> pb::Jwk {
+fn jwk(key: PublicKey) -> pb::Jwk {
     pb::Jwk {
         x: key.x(),
         kid: key.kid,

@@ -1,11 +1,14 @@
 //! `TokenService`.
 
+use std::pin::Pin;
+
+use futures_util::{Stream, StreamExt, stream};
 use proto::auth::v1::{self as pb, token_service_server::TokenService};
-use service_runtime::grpc::context::RequestContext;
+use service_runtime::{grpc::context::RequestContext, lifecycle::Tasks};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    domain::{session::Sessions, user::Users},
+    domain::{error::Error, security_state::SecurityState, session::Sessions, user::Users},
     grpc::{Callers, encode, refusal::status},
 };
 
@@ -16,21 +19,18 @@ pub struct TokenApi {
     pub sessions: Sessions,
     /// The rules about users.
     pub users: Users,
+    /// What has changed for them.
+    pub security: SecurityState,
     /// Who calls.
     pub callers: Callers,
+    /// What ends the streams.
+    pub tasks: Tasks,
 }
 
 #[tonic::async_trait]
 impl TokenService for TokenApi {
     async fn get_jwks(&self, _: Request<pb::GetJwksRequest>) -> Result<Response<pb::Jwks>, Status> {
-        let keys = self
-            .sessions
-            .keys
-            .public_keys()
-            .into_iter()
-            .map(encode::jwk)
-            .collect();
-        Ok(Response::new(pb::Jwks { keys }))
+        Ok(Response::new(encode::jwks(&self.sessions.keys)))
     }
 
     async fn authorize(
@@ -50,6 +50,7 @@ impl TokenService for TokenApi {
             session_id: caller.session_id.to_string(),
             auth_time: Some(encode::timestamp(caller.auth_time)),
             factors: caller.factors,
+            revision: caller.revision,
         }))
     }
 
@@ -64,5 +65,33 @@ impl TokenService for TokenApi {
         Ok(Response::new(pb::BatchGetUsersResponse {
             users: users.into_iter().map(encode::public_user).collect(),
         }))
+    }
+
+    type WatchSecurityStateStream = Pin<Box<dyn Stream<Item = Result<pb::SecurityUpdate, Status>> + Send>>;
+
+    async fn watch_security_state(
+        &self,
+        request: Request<pb::WatchSecurityStateRequest>,
+    ) -> Result<Response<Self::WatchSecurityStateStream>, Status> {
+        let context = RequestContext::of(&request);
+        self.callers.service(&request, &context)?;
+        let after = match request.get_ref().after_revision {
+            0 => None,
+            after @ 1.. => Some(after),
+            _ => {
+                let negative = Error::field("after_revision", "The revision cannot be negative");
+                return Err(status(negative, &context));
+            }
+        };
+        let (keys, tasks) = (self.sessions.keys.clone(), self.tasks.clone());
+        let updates = stream::try_unfold(self.security.watch(after), move |mut watcher| {
+            let (keys, context) = (keys.clone(), context.clone());
+            async move {
+                let update = watcher.next().await.map_err(|error| status(error, &context))?;
+                Ok(Some((encode::security_update(update, &keys), watcher)))
+            }
+        });
+        let until_stopped = updates.take_until(async move { tasks.stopping().await });
+        Ok(Response::new(until_stopped.boxed()))
     }
 }

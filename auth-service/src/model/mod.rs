@@ -6,6 +6,7 @@ pub mod mail;
 pub mod mail_token;
 pub mod password;
 pub mod profile;
+pub mod security_change;
 pub mod session;
 pub mod user;
 pub mod username;

@@ -6,11 +6,15 @@ use service_runtime::{database::BeginWrite, on};
 use uuid::Uuid;
 
 use crate::{
-    model::{mail::NewMail, mail_token::NewMailToken, user::User, username::Username},
+    model::{
+        mail::NewMail, mail_token::NewMailToken, security_change::SecurityChange, user::User,
+        username::Username,
+    },
     store::{
         Error, Store,
         mail_token::MailTokenTable,
         outbox::Outbox,
+        security_change::SecurityLog,
         user::{UserRow, search_text, user_columns},
     },
 };
@@ -61,7 +65,7 @@ impl Store {
     ) -> Result<Proved, Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
-            sqlx::query(
+            let changed = sqlx::query(
                 "UPDATE users SET is_active = TRUE, verified_at = $3, revision = revision + 1 \
                  WHERE id = $1 AND username_key = $2 AND verified_at IS NULL",
             )
@@ -80,6 +84,10 @@ impl Store {
             .bind(address.key())
             .fetch_optional(&mut *tx)
             .await?;
+            if changed.rows_affected() == 1 {
+                tx.record_changes(&[SecurityChange::UserChanged(user_id)], now)
+                    .await?;
+            }
             tx.commit().await?;
             Ok(user.map_or(Proved::Invalid, |UserRow(user)| Proved::Yes(Box::new(user))))
         })
@@ -133,6 +141,8 @@ impl Store {
                 changed => changed?,
             };
             tx.use_token(token_id, now).await?;
+            tx.record_changes(&[SecurityChange::UserChanged(user_id)], now)
+                .await?;
             tx.commit().await?;
             Ok(Proved::Yes(Box::new(user)))
         })

@@ -39,6 +39,16 @@ impl Store {
         self.remove(sql, before, limit).await
     }
 
+    /// Removes up to `limit` security changes that were recorded before `before`; says how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn remove_old_security_changes(&self, before: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
+        let sql = "DELETE FROM security_changes WHERE (revision, kind, subject_id) IN \
+                   (SELECT revision, kind, subject_id FROM security_changes WHERE time < $1 ORDER BY revision LIMIT $2)";
+        self.remove(sql, before, limit).await
+    }
+
     /// Removes up to `limit` answers kept for retries that have had their day; says how many.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ pub mod event;
 pub mod mail_token;
 pub mod outbox;
 mod password;
+pub mod security_change;
 pub mod session;
 pub mod signing_key;
 pub mod user;

@@ -6,8 +6,11 @@ use service_runtime::{database::BeginWrite, on};
 use uuid::Uuid;
 
 use crate::{
-    model::{mail::NewMail, mail_token::Purpose, session::EndReason},
-    store::{Error, Store, mail_token::MailTokenTable, outbox::Outbox, session::SessionTable},
+    model::{mail::NewMail, mail_token::Purpose, security_change::SecurityChange, session::EndReason},
+    store::{
+        Error, Store, mail_token::MailTokenTable, outbox::Outbox, security_change::SecurityLog,
+        session::SessionTable,
+    },
 };
 
 impl Store {
@@ -40,9 +43,12 @@ impl Store {
             }
             tx.void_tokens(user_id, Purpose::ResetPassword, now).await?;
             tx.void_tokens(user_id, Purpose::ConfirmUsername, now).await?;
-            tx.end_sessions(user_id, None, EndReason::PasswordChanged, now)
+            let mut changes = tx
+                .end_sessions(user_id, None, EndReason::PasswordChanged, now)
                 .await?;
+            changes.push(SecurityChange::UserChanged(user_id));
             tx.enqueue(notice).await?;
+            tx.record_changes(&changes, now).await?;
             tx.commit().await?;
             Ok(true)
         })
@@ -78,9 +84,12 @@ impl Store {
             }
             tx.void_tokens(user_id, Purpose::ResetPassword, now).await?;
             tx.void_tokens(user_id, Purpose::ConfirmUsername, now).await?;
-            tx.end_sessions(user_id, Some(session_id), EndReason::PasswordChanged, now)
+            let mut changes = tx
+                .end_sessions(user_id, Some(session_id), EndReason::PasswordChanged, now)
                 .await?;
+            changes.push(SecurityChange::UserChanged(user_id));
             tx.enqueue(notice).await?;
+            tx.record_changes(&changes, now).await?;
             tx.commit().await?;
             Ok(true)
         })

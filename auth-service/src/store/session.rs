@@ -8,12 +8,14 @@ use uuid::Uuid;
 use crate::{
     model::{
         event::SecurityEvent,
+        security_change::SecurityChange,
         session::{EndReason, Session},
         user::User,
     },
     store::{
         Error, Store,
         event::Trail,
+        security_change::SecurityLog,
         user::{UserRow, user_columns},
     },
 };
@@ -58,6 +60,13 @@ impl From<SessionRow> for Session {
             ended_at: row.ended_at,
         }
     }
+}
+
+#[derive(FromRow)]
+struct ActiveRow {
+    #[sqlx(flatten)]
+    user: UserRow,
+    security_revision: i64,
 }
 
 /// Later than anything, and something that both databases can keep: the year 9999.
@@ -189,8 +198,12 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             let ended = done.rows_affected() == 1;
-            if let (true, Some(event)) = (ended, event) {
-                tx.tell(event).await?;
+            if ended {
+                if let Some(event) = event {
+                    tx.tell(event).await?;
+                }
+                tx.record_changes(&[SecurityChange::SessionEnded(id)], now)
+                    .await?;
             }
             tx.commit().await?;
             Ok(ended)
@@ -202,8 +215,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn revoke_session(&self, id: Uuid, user_id: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
-        let done = on!(&self.writes, |pool| {
-            sqlx::query(
+        on!(&self.writes, |pool| {
+            let mut tx = pool.begin_write().await?;
+            let done = sqlx::query(
                 "UPDATE sessions SET ended_at = $3, end_reason = $4 \
                  WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3",
             )
@@ -211,11 +225,16 @@ impl Store {
             .bind(user_id)
             .bind(now)
             .bind(EndReason::Revoked.as_str())
-            .execute(pool)
-            .await
-            .map(|done| done.rows_affected() == 1)
-        });
-        Ok(done?)
+            .execute(&mut *tx)
+            .await?;
+            let ended = done.rows_affected() == 1;
+            if ended {
+                tx.record_changes(&[SecurityChange::SessionEnded(id)], now)
+                    .await?;
+            }
+            tx.commit().await?;
+            Ok(ended)
+        })
     }
 
     /// Ends every open session of this user.
@@ -230,7 +249,8 @@ impl Store {
     ) -> Result<(), Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
-            tx.end_sessions(user_id, None, reason, now).await?;
+            let ended = tx.end_sessions(user_id, None, reason, now).await?;
+            tx.record_changes(&ended, now).await?;
             tx.commit().await?;
             Ok(())
         })
@@ -247,8 +267,9 @@ impl Store {
         now: DateTime<Utc>,
         limit: i64,
     ) -> Result<Vec<Uuid>, Error> {
-        let ended = on!(&self.writes, |pool| {
-            sqlx::query_scalar(
+        on!(&self.writes, |pool| {
+            let mut tx = pool.begin_write().await?;
+            let ended: Vec<Uuid> = sqlx::query_scalar(
                 "UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE ended_at IS NULL AND id IN \
                  (SELECT id FROM sessions WHERE id > $1 AND ended_at IS NULL AND expires_at > $2 \
                  ORDER BY id LIMIT $4) RETURNING id",
@@ -257,13 +278,17 @@ impl Store {
             .bind(now)
             .bind(reason.as_str())
             .bind(limit)
-            .fetch_all(pool)
-            .await
-        });
-        Ok(ended?)
+            .fetch_all(&mut *tx)
+            .await?;
+            let changes: Vec<_> = ended.iter().copied().map(SecurityChange::SessionEnded).collect();
+            tx.record_changes(&changes, now).await?;
+            tx.commit().await?;
+            Ok(ended)
+        })
     }
 
-    /// Who may act with this session now: the user and the session, if the one is active and the other open.
+    /// Who may act with this session now, if the user is active and the session open; and the revision of the state
+    /// of security at which that is so.
     ///
     /// # Errors
     /// When the database fails.
@@ -272,12 +297,14 @@ impl Store {
         user_id: Uuid,
         session_id: Uuid,
         now: DateTime<Utc>,
-    ) -> Result<Option<User>, Error> {
-        let row: Result<Option<UserRow>, _> = on!(&self.reads, |pool| {
+    ) -> Result<Option<(User, i64)>, Error> {
+        let row: Result<Option<ActiveRow>, _> = on!(&self.reads, |pool| {
+            // One statement, so that the revision is of the same moment.
             sqlx::query_as(concat!(
                 "SELECT ",
                 user_columns!(),
-                " FROM sessions JOIN users ON users.id = sessions.user_id \
+                ", (SELECT revision FROM guards WHERE name = 'security') AS security_revision \
+                 FROM sessions JOIN users ON users.id = sessions.user_id \
                  WHERE sessions.id = $2 AND users.id = $1 AND sessions.ended_at IS NULL \
                  AND sessions.expires_at > $3 AND users.is_active"
             ))
@@ -287,7 +314,7 @@ impl Store {
             .fetch_optional(pool)
             .await
         });
-        Ok(row?.map(|UserRow(user)| user))
+        Ok(row?.map(|row| (row.user.0, row.security_revision)))
     }
 
     /// Up to `limit` open sessions of a user, the newest first, from after `after`.
@@ -325,14 +352,14 @@ impl Store {
 
 /// What a transaction offers for sessions.
 pub trait SessionTable {
-    /// Ends the open sessions of a user, but one.
+    /// Ends the open sessions of a user, but one; says what to record of it.
     fn end_sessions(
         &mut self,
         user_id: Uuid,
         but: Option<Uuid>,
         reason: EndReason,
         now: DateTime<Utc>,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<Vec<SecurityChange>, sqlx::Error>> + Send;
 }
 
 macro_rules! session_table_for {
@@ -344,18 +371,18 @@ macro_rules! session_table_for {
                 but: Option<Uuid>,
                 reason: EndReason,
                 now: DateTime<Utc>,
-            ) -> Result<(), sqlx::Error> {
-                sqlx::query(
+            ) -> Result<Vec<SecurityChange>, sqlx::Error> {
+                let ended: Vec<Uuid> = sqlx::query_scalar(
                     "UPDATE sessions SET ended_at = $3, end_reason = $4 \
-                     WHERE user_id = $1 AND ended_at IS NULL AND ($2 IS NULL OR id <> $2)",
+                     WHERE user_id = $1 AND ended_at IS NULL AND ($2 IS NULL OR id <> $2) RETURNING id",
                 )
                 .bind(user_id)
                 .bind(but)
                 .bind(now)
                 .bind(reason.as_str())
-                .execute(self)
-                .await
-                .map(|_| ())
+                .fetch_all(self)
+                .await?;
+                Ok(ended.into_iter().map(SecurityChange::SessionEnded).collect())
             }
         }
     };

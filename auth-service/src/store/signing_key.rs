@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use service_runtime::{database::BeginWrite, on};
 
 use crate::{
-    model::event::SecurityEvent,
-    store::{Error, Store, event::Trail},
+    model::{event::SecurityEvent, security_change::SecurityChange},
+    store::{Error, Store, event::Trail, security_change::SecurityLog},
 };
 
 /// A key as it is kept: the private part sealed.
@@ -49,16 +49,21 @@ impl Store {
     /// When the database fails.
     pub async fn add_signing_key(&self, key: &StoredKey) -> Result<(), Error> {
         on!(&self.writes, |pool| {
-            sqlx::query(INSERT)
+            let mut tx = pool.begin_write().await?;
+            let added = sqlx::query(INSERT)
                 .bind(&key.kid)
                 .bind(&key.public_key)
                 .bind(&key.sealed_private_key)
                 .bind(key.created_at)
-                .execute(pool)
-                .await
-                .map(|_| ())
-        })?;
-        Ok(())
+                .execute(&mut *tx)
+                .await?;
+            if added.rows_affected() == 1 {
+                tx.record_changes(&[SecurityChange::KeysChanged], key.created_at)
+                    .await?;
+            }
+            tx.commit().await?;
+            Ok(())
+        })
     }
 
     /// Retires the key that signs and adds the one that signs from now on. Of two rotations at the same time
@@ -80,6 +85,7 @@ impl Store {
                 .bind(key.created_at)
                 .execute(&mut *tx)
                 .await?;
+            tx.record_changes(&[SecurityChange::KeysChanged], now).await?;
             tx.commit().await?;
             Ok(())
         })
@@ -113,6 +119,8 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             tx.tell(event).await?;
+            tx.record_changes(&[SecurityChange::KeysChanged], event.time)
+                .await?;
             tx.commit().await?;
             Ok(true)
         })
@@ -122,14 +130,18 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn remove_signing_keys(&self, before: DateTime<Utc>) -> Result<u64, Error> {
-        let done = on!(&self.writes, |pool| {
-            sqlx::query("DELETE FROM signing_keys WHERE retired_at < $1")
+    pub async fn remove_signing_keys(&self, before: DateTime<Utc>, now: DateTime<Utc>) -> Result<u64, Error> {
+        on!(&self.writes, |pool| {
+            let mut tx = pool.begin_write().await?;
+            let done = sqlx::query("DELETE FROM signing_keys WHERE retired_at < $1")
                 .bind(before)
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected())
-        });
-        Ok(done?)
+                .execute(&mut *tx)
+                .await?;
+            if done.rows_affected() > 0 {
+                tx.record_changes(&[SecurityChange::KeysChanged], now).await?;
+            }
+            tx.commit().await?;
+            Ok(done.rows_affected())
+        })
     }
 }

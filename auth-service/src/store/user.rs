@@ -14,10 +14,14 @@ use crate::{
         mail::NewMail,
         mail_token::NewMailToken,
         profile::{ColorMode, Profile},
+        security_change::SecurityChange,
         session::EndReason,
         user::{User, UserOrder},
     },
-    store::{Error, Store, event::Trail, mail_token::MailTokenTable, outbox::Outbox, session::SessionTable},
+    store::{
+        Error, Store, event::Trail, mail_token::MailTokenTable, outbox::Outbox, security_change::SecurityLog,
+        session::SessionTable,
+    },
 };
 
 /// The columns of a [`User`], in a statement that names the table `users`.
@@ -327,6 +331,7 @@ impl Store {
                 });
             };
             let could_administer = user.is_staff && user.is_active;
+            let was = rights(&user);
             let effects = change(&mut user).map_err(NotChanged::Refused)?;
             if could_administer && !(user.is_staff && user.is_active) {
                 // One at a time, or two could each count on the other.
@@ -369,16 +374,26 @@ impl Store {
             for mail in &effects.mails {
                 tx.enqueue(mail).await?;
             }
-            if let Some(reason) = effects.end_sessions {
-                tx.end_sessions(id, None, reason, now).await?;
-            }
             for event in &effects.events {
                 tx.tell(event).await?;
             }
+            let mut changes = match effects.end_sessions {
+                Some(reason) => tx.end_sessions(id, None, reason, now).await?,
+                None => Vec::new(),
+            };
+            if rights(&user) != was {
+                changes.push(SecurityChange::UserChanged(id));
+            }
+            tx.record_changes(&changes, now).await?;
             tx.commit().await?;
             Ok(user)
         })
     }
+}
+
+/// What other services go by when this user calls.
+const fn rights(user: &User) -> (bool, bool) {
+    (user.is_active, user.is_staff)
 }
 
 /// What a search looks at: address and names, folded.

@@ -125,6 +125,7 @@ async fn accounts_never_verified_are_removed_after_a_week() {
         store: service.store.clone(),
         clock: service.clock.clone(),
         unverified_retention: service.config().unverified_retention,
+        access_lifetime: TimeDelta::minutes(15),
     };
     service.clock.turn(TimeDelta::days(7));
     cleanup.once(service.clock.now()).await.unwrap();

@@ -13,6 +13,7 @@ mod accounts;
 mod cleanup;
 mod database;
 mod passwords;
+mod security_changes;
 mod sessions;
 mod signing_keys;
 mod user_changes;

@@ -85,16 +85,22 @@ async fn only_keys_retired_long_ago_are_removed(world: World) {
             .await
             .unwrap();
     }
-    assert_eq!(world.store.remove_signing_keys(at(10)).await.unwrap(), 0);
-    assert_eq!(world.store.remove_signing_keys(at(11)).await.unwrap(), 1);
+    assert_eq!(world.store.remove_signing_keys(at(10), at(21)).await.unwrap(), 0);
+    assert_eq!(world.store.remove_signing_keys(at(11), at(21)).await.unwrap(), 1);
     let kids: Vec<_> = world.store.signing_keys().await.unwrap();
     assert_eq!(
         kids.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>(),
         ["three", "two"]
     );
     // The one that signs is never removed.
-    assert_eq!(world.store.remove_signing_keys(at(9999)).await.unwrap(), 1);
-    assert_eq!(world.store.remove_signing_keys(at(9999)).await.unwrap(), 0);
+    assert_eq!(
+        world.store.remove_signing_keys(at(9999), at(21)).await.unwrap(),
+        1
+    );
+    assert_eq!(
+        world.store.remove_signing_keys(at(9999), at(21)).await.unwrap(),
+        0
+    );
 }
 
 fn revoked() -> SecurityEvent {

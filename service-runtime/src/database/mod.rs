@@ -3,6 +3,7 @@
 //! A store writes each query once and runs it by [`on!`](crate::on) against whichever database this is. Both take
 //! `$1` placeholders, `RETURNING`, `ON CONFLICT`, row values, and the native uuid and timestamp types.
 
+mod hints;
 pub mod idempotency;
 mod lists;
 mod migrate;

@@ -1,0 +1,47 @@
+//! Hints that others have changed something: PostgreSQL's notifications. A hint saves waiting and nothing depends on
+//! it: it may come late, for nothing, or never.
+
+use std::{future::pending, time::Duration};
+
+use futures_util::{Stream, stream::unfold};
+use sqlx::postgres::PgListener;
+
+use super::Database;
+
+/// How long to wait before listening again when that failed.
+const AGAIN: Duration = Duration::from_secs(1);
+
+impl Database {
+    /// What transactions notify `channel` of, over a connection of its own. SQLite has no notifications: nothing comes.
+    pub fn hints(&self, channel: &'static str) -> impl Stream<Item = ()> + Send + use<> {
+        let database = self.few(1);
+        unfold(None, move |listener| {
+            let database = database.clone();
+            async move {
+                let Database::Postgres(pool) = &database else {
+                    return pending().await;
+                };
+                let mut listener: Option<PgListener> = listener;
+                loop {
+                    match &mut listener {
+                        Some(listening) => match listening.recv().await {
+                            Ok(_notification) => return Some(((), listener)),
+                            Err(_lost) => listener = None,
+                        },
+                        None => match listen(pool, channel).await {
+                            // What came before it listened is not known.
+                            Ok(listening) => return Some(((), Some(listening))),
+                            Err(_away) => tokio::time::sleep(AGAIN).await,
+                        },
+                    }
+                }
+            }
+        })
+    }
+}
+
+async fn listen(pool: &sqlx::PgPool, channel: &str) -> Result<PgListener, sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(channel).await?;
+    Ok(listener)
+}
