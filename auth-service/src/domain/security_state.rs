@@ -162,6 +162,7 @@ impl SecurityState {
             state: self.clone(),
             news: self.news.subscribe(),
             place: Place::Outside(after),
+            began: Instant::now(),
             beat: None,
         }
     }
@@ -172,6 +173,7 @@ pub struct Watcher {
     state: SecurityState,
     news: watch::Receiver<News>,
     place: Place,
+    began: Instant,
     /// When it was told last that it has been told everything.
     beat: Option<Instant>,
 }
@@ -215,6 +217,9 @@ impl Watcher {
     }
 
     async fn enter(&mut self, after: Option<i64>) -> Result<Update, Error> {
+        // What is told first is not older than the wish to hear it. The sender lives as long as `state`.
+        let began = self.began;
+        drop(self.news.wait_for(|news| news.asked >= began).await);
         let current = self.news.borrow_and_update().revision;
         let oldest = self.state.store.oldest_security_revision().await?;
         let is_kept = |after: i64| after == current || oldest.is_some_and(|oldest| oldest <= after + 1);
