@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
@@ -24,6 +24,9 @@ const AUDIENCE: &str = "onlineedu";
 const LONGEST: usize = 4096;
 /// How far another machine's clock may be ahead, in seconds.
 const SKEW: i64 = 5;
+
+/// How old a key may be that somebody does not know yet.
+const NEW_KEY: TimeDelta = TimeDelta::seconds(60);
 
 /// What an access token says: who, in which session, and how they proved it. It carries no rights.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,6 +167,15 @@ impl Verifier {
         decode::<Header>(header).ok().map(|header| header.kid)
     }
 
+    /// Whether a token that was refused may be of a key that was made in the last minute and is not known yet. It
+    /// says nothing about the token being valid.
+    pub fn may_be_of_a_new_key(&self, token: &str, now: DateTime<Utc>) -> bool {
+        Self::key_id(token).is_some_and(|kid| {
+            let made = key_time(&kid).map(|made| (now - made).abs());
+            made.is_some_and(|age| age < NEW_KEY) && !self.knows(&kid)
+        })
+    }
+
     /// Whether the key is known.
     pub fn knows(&self, kid: &str) -> bool {
         self.keys.contains_key(kid)
@@ -212,6 +224,12 @@ impl Verifier {
             factors: claims.amr,
         })
     }
+}
+
+/// A key's id is a UUIDv7: it says when the key was made, so that an id of another time is not looked for.
+fn key_time(kid: &str) -> Option<DateTime<Utc>> {
+    let (seconds, nanos) = Uuid::try_parse(kid).ok()?.get_timestamp()?.to_unix();
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
 }
 
 /// One part of a token: base64url without padding, UTF-8, one JSON object of known members.

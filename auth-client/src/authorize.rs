@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use proto::auth::v1::{
     AuthorizeRequest, AuthorizeResponse, BatchGetUsersRequest, PublicUser as PublicUserMessage,
-    token_service_client::TokenServiceClient,
+    SecurityUpdate, WatchSecurityStateRequest, token_service_client::TokenServiceClient,
 };
 use service_runtime::{
     grpc::{
@@ -20,7 +20,7 @@ use service_runtime::{
     telemetry::RpcCall,
 };
 use tonic::{
-    Code, Status,
+    Code, Status, Streaming,
     metadata::{Ascii, MetadataValue, errors::InvalidMetadataValue},
 };
 use uuid::Uuid;
@@ -28,6 +28,9 @@ use uuid::Uuid;
 /// How long a whole answer is waited for at most, however often it is asked for and whatever is left of the
 /// caller's deadline.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How large a part of a snapshot may be, in bytes: more than a thousand sessions for each of fifty revisions.
+const LARGEST_UPDATE: usize = 8 * 1024 * 1024;
 
 const AUTHORIZE: &str = "/onlineedu.auth.v1.TokenService/Authorize";
 const BATCH_GET_USERS: &str = "/onlineedu.auth.v1.TokenService/BatchGetUsers";
@@ -47,6 +50,8 @@ pub struct Caller {
     pub auth_time: DateTime<Utc>,
     /// How they proved it, as RFC 8176 method names.
     pub factors: Vec<String>,
+    /// The revision of the state of security at which all this is so.
+    pub revision: i64,
 }
 
 /// What services may know of a user.
@@ -151,6 +156,16 @@ impl AuthClient {
             .inspect_err(|error| tell(error, &context.request_id))
     }
 
+    /// Watches the state of security from after this revision.
+    pub(crate) async fn watch(&self, after_revision: i64) -> Result<Streaming<SecurityUpdate>, Status> {
+        let mut request = tonic::Request::new(WatchSecurityStateRequest { after_revision });
+        request
+            .metadata_mut()
+            .insert(SERVICE_TOKEN, self.service_token.clone());
+        let mut client = self.tokens.clone().max_decoding_message_size(LARGEST_UPDATE);
+        Ok(client.watch_security_state(request).await?.into_inner())
+    }
+
     /// Sends a question, and once more if the connection turned out to be gone: both questions only read.
     async fn ask<Q, A>(
         &self,
@@ -238,6 +253,7 @@ fn caller(answer: AuthorizeResponse) -> Result<Caller, AuthError> {
         session_id: id(&answer.session_id)?,
         auth_time,
         factors: answer.factors,
+        revision: answer.revision,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::{io, net::TcpListener};
 
-use auth_client::authorize::AuthClient;
+use auth_client::{authorize::AuthClient, callers::Callers};
 use proto::course::v1::course_service_server::{CourseServiceServer, SERVICE_NAME};
 use service_runtime::{
     admin,
@@ -93,6 +93,7 @@ pub async fn serve(
         .collect();
     let courses = Courses {
         store: store.clone(),
+        callers: Callers::start(auth.clone(), clock.clone(), tasks),
         auth,
         clock,
         entropy: Entropy::default(),

@@ -328,19 +328,21 @@ impl Sessions {
         user: User,
         now: DateTime<Utc>,
     ) -> Result<Tokens, Error> {
+        // A token does not outlive its session, so that whoever remembers it need not know when that ends.
+        let expires_at = (now + self.access_lifetime).min(self.expiry(session.created_at, now));
         let access = AccessToken {
             id: self.entropy.new_id(now)?,
             user_id: user.id,
             session_id: session.id,
             issued_at: now,
-            expires_at: now + self.access_lifetime,
+            expires_at,
             auth_time: session.auth_time,
             factors: session.factors.clone(),
         };
         Ok(Tokens {
             access: self.keys.sign(&access)?,
             refresh: self.refresh_tokens.token(session.id, counter, &session.salt),
-            expires_in: self.access_lifetime,
+            expires_in: (expires_at - now).to_std().unwrap_or_default(),
             user,
         })
     }

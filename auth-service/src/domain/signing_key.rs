@@ -151,7 +151,7 @@ impl KeyRing {
         let verified = self.keys().verifier.verify(token, self.clock.now());
         match verified {
             Ok(token) => Ok(token),
-            Err(BadToken) if self.may_be_of_a_new_key(token) => {
+            Err(BadToken) if self.keys().verifier.may_be_of_a_new_key(token, self.clock.now()) => {
                 let asked = Instant::now();
                 let mut begun = self.last_search.lock().await;
                 if *begun < asked {
@@ -194,15 +194,6 @@ impl KeyRing {
         }
     }
 
-    /// A key that others made in the last moments has an id of our own making that is not known here.
-    fn may_be_of_a_new_key(&self, token: &str) -> bool {
-        Verifier::key_id(token).is_some_and(|kid| {
-            kid_time(&kid).is_some_and(|made| {
-                (self.clock.now() - made).abs() < TimeDelta::seconds(60) && !self.keys().verifier.knows(&kid)
-            })
-        })
-    }
-
     /// Reads the keys again.
     ///
     /// # Errors
@@ -216,12 +207,6 @@ impl KeyRing {
     fn keys(&self) -> Arc<Keys> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-/// A key's id is a UUIDv7: it says when the key was made, so that an id of another time is not looked for.
-fn kid_time(kid: &str) -> Option<DateTime<Utc>> {
-    let (seconds, nanos) = uuid::Uuid::try_parse(kid).ok()?.get_timestamp()?.to_unix();
-    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
 }
 
 async fn read(store: &Store, sealing: &Sealing, issuer: &str, life: Duration) -> Result<Keys, Error> {

@@ -12,7 +12,7 @@ pub mod pricing;
 pub mod retention;
 mod viewer;
 
-use auth_client::authorize::AuthClient;
+use auth_client::{authorize::AuthClient, callers::Callers};
 use service_runtime::{clock::Clock, entropy::Entropy, page_token::PageTokens};
 
 use crate::{model::currency::Currency, store::Store};
@@ -23,11 +23,13 @@ pub use listing::{CoursesPage, Query};
 pub use viewer::{Call, Viewer};
 
 /// Everything that can be done with courses. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Courses {
     /// Where courses are kept.
     pub store: Store,
-    /// Who knows the callers and the instructors.
+    /// Who knows the callers.
+    pub callers: Callers,
+    /// Who knows everybody by their ids.
     pub auth: AuthClient,
     /// When it is.
     pub clock: Clock,

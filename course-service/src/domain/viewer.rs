@@ -1,7 +1,10 @@
-//! Who calls, and what they see. Rights come from auth-service on every call, never from the token; a caller
-//! whose rights cannot be learned is refused, not treated as somebody with fewer.
+//! Who calls, and what they see. Rights come from auth-service, never from the token: those of now for whoever changes
+//! something, those of a moment ago for whoever reads. A caller whose rights cannot be learned is refused, not treated
+//! as somebody with fewer.
 
-use auth_client::authorize::Caller;
+use std::sync::Arc;
+
+use auth_client::{authorize::Caller, callers::Freshness};
 use service_runtime::{grpc::context::RequestContext, secret::Secret};
 
 use super::{Courses, Error};
@@ -22,12 +25,12 @@ pub enum Viewer {
     /// Nobody in particular.
     Anonymous,
     /// Somebody known.
-    User(Caller),
+    User(Arc<Caller>),
 }
 
 impl Viewer {
     /// Whether they administer the site.
-    pub const fn is_staff(&self) -> bool {
+    pub fn is_staff(&self) -> bool {
         matches!(self, Self::User(caller) if caller.is_staff)
     }
 
@@ -38,22 +41,30 @@ impl Viewer {
 }
 
 impl Courses {
-    /// Who calls. Without a token nobody is asked.
+    /// Who looks at something. Without a token nobody is asked.
     pub(super) async fn viewer(&self, call: &Call) -> Result<Viewer, Error> {
         match &call.token {
             None => Ok(Viewer::Anonymous),
             Some(token) => Ok(Viewer::User(
-                self.auth.authorize(&call.context, token.expose()).await?,
+                self.known(call, token, Freshness::Remembered).await?,
             )),
         }
     }
 
-    /// Who calls, when it has to be somebody.
-    pub(super) async fn caller(&self, call: &Call) -> Result<Caller, Error> {
-        match self.viewer(call).await? {
-            Viewer::User(caller) => Ok(caller),
-            Viewer::Anonymous => Err(Error::NoToken),
-        }
+    /// Who wants to change something.
+    pub(super) async fn caller(&self, call: &Call) -> Result<Arc<Caller>, Error> {
+        let token = call.token.as_ref().ok_or(Error::NoToken)?;
+        self.known(call, token, Freshness::Current).await
+    }
+
+    async fn known(
+        &self,
+        call: &Call,
+        token: &Secret<String>,
+        freshness: Freshness,
+    ) -> Result<Arc<Caller>, Error> {
+        let caller = self.callers.caller(&call.context, token.expose(), freshness);
+        Ok(caller.await?)
     }
 
     /// The course of this slug, if the viewer may see it.
@@ -76,7 +87,7 @@ impl Courses {
         call: &Call,
         slug: &str,
         refusal: Error,
-    ) -> Result<(Course, Caller), Error> {
+    ) -> Result<(Course, Arc<Caller>), Error> {
         let viewer = Viewer::User(self.caller(call).await?);
         let course = self.visible(&viewer, slug).await?;
         match viewer {

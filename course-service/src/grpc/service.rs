@@ -15,7 +15,7 @@ use super::{course, instructor, refusal::status};
 use crate::domain::{Call, Courses, Error};
 
 /// `CourseService` on top of the rules.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct CourseGrpc {
     courses: Courses,
 }

@@ -12,7 +12,7 @@ use std::{
 
 use proto::auth::v1::{
     AuthorizeRequest, AuthorizeResponse, BatchGetUsersRequest, BatchGetUsersResponse, GetJwksRequest, Jwks,
-    PublicUser,
+    PublicUser, SecurityUpdate, WatchSecurityStateRequest,
     token_service_server::{TokenService, TokenServiceServer},
 };
 use service_runtime::{grpc, lifecycle::Tasks, listen, telemetry::Tracer};
@@ -148,7 +148,17 @@ impl TokenService for FakeAuth {
                 nanos: 0,
             }),
             factors: vec!["pwd".to_owned()],
+            revision: 0,
         }))
+    }
+
+    type WatchSecurityStateStream = futures::stream::Empty<Result<SecurityUpdate, Status>>;
+
+    async fn watch_security_state(
+        &self,
+        _: Request<WatchSecurityStateRequest>,
+    ) -> Result<Response<Self::WatchSecurityStateStream>, Status> {
+        Err(Status::unimplemented("it asks about every caller"))
     }
 
     async fn batch_get_users(

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
-use auth_client::authorize::AuthClient;
+use auth_client::{authorize::AuthClient, callers::Callers};
 use course_service::{config::Config, domain::Courses, model::currency::Currency, server};
 use prost_types::FieldMask;
 use proto::{
@@ -84,9 +84,11 @@ impl World {
     /// The same rules on the same database, to be called without a socket.
     pub fn courses(&self, place: &Place) -> Courses {
         let channel = Channel::to(&format!("http://{}", self.auth_address)).unwrap();
+        let auth = AuthClient::new(channel, &Secret::new(SERVICE_TOKEN.to_owned())).unwrap();
         Courses {
             store: place.store.clone(),
-            auth: AuthClient::new(channel, &Secret::new(SERVICE_TOKEN.to_owned())).unwrap(),
+            callers: Callers::start(auth.clone(), Clock::system(), &self.tasks),
+            auth,
             clock: Clock::system(),
             entropy: Entropy::default(),
             page_tokens: PageTokens::new(Mac::derive(&[], "page-token")),
