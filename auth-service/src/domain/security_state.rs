@@ -115,6 +115,7 @@ impl SecurityState {
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
                 _hint = hints.next() => {}
+                () = self.store.records_security_changes() => {}
                 () = tasks.stopping() => return,
             }
             let looked = self.look().await;

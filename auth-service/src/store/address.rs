@@ -14,7 +14,7 @@ use crate::{
         Error, Store,
         mail_token::MailTokenTable,
         outbox::Outbox,
-        security_change::SecurityLog,
+        security_change::CommitChanges,
         user::{UserRow, search_text, user_columns},
     },
 };
@@ -84,11 +84,8 @@ impl Store {
             .bind(address.key())
             .fetch_optional(&mut *tx)
             .await?;
-            if changed.rows_affected() == 1 {
-                tx.record_changes(&[SecurityChange::UserChanged(user_id)], now)
-                    .await?;
-            }
-            tx.commit().await?;
+            let change = (changed.rows_affected() == 1).then_some(SecurityChange::UserChanged(user_id));
+            tx.commit_with(change.as_slice(), now, &self.news).await?;
             Ok(user.map_or(Proved::Invalid, |UserRow(user)| Proved::Yes(Box::new(user))))
         })
     }
@@ -141,9 +138,8 @@ impl Store {
                 changed => changed?,
             };
             tx.use_token(token_id, now).await?;
-            tx.record_changes(&[SecurityChange::UserChanged(user_id)], now)
+            tx.commit_with(&[SecurityChange::UserChanged(user_id)], now, &self.news)
                 .await?;
-            tx.commit().await?;
             Ok(Proved::Yes(Box::new(user)))
         })
     }

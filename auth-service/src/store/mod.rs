@@ -13,8 +13,11 @@ pub mod session;
 pub mod signing_key;
 pub mod user;
 
+use std::sync::Arc;
+
 use service_runtime::database::{Database, Lists, is_unavailable};
 use sqlx::migrate::{MigrateError, Migrator};
+use tokio::sync::Notify;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// The PostgreSQL schema of this service.
@@ -29,6 +32,8 @@ pub struct Store {
     reads: Database,
     /// Where lists of users are read.
     lists: Lists,
+    /// Rings when the state of security has changed.
+    news: Arc<Notify>,
 }
 
 /// What can go wrong with the database, beyond what a method's own answer says.
@@ -61,7 +66,12 @@ impl Store {
         let writes = Database::connect(url, SCHEMA).await?;
         let reads = writes.reading();
         let lists = Lists::of(reads.clone());
-        Ok(Self { writes, reads, lists })
+        Ok(Self {
+            writes,
+            reads,
+            lists,
+            news: Arc::default(),
+        })
     }
 
     /// Lists are read from this PostgreSQL replica from now on, while it answers.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     model::{mail::NewMail, mail_token::Purpose, security_change::SecurityChange, session::EndReason},
     store::{
-        Error, Store, mail_token::MailTokenTable, outbox::Outbox, security_change::SecurityLog,
+        Error, Store, mail_token::MailTokenTable, outbox::Outbox, security_change::CommitChanges,
         session::SessionTable,
     },
 };
@@ -48,8 +48,7 @@ impl Store {
                 .await?;
             changes.push(SecurityChange::UserChanged(user_id));
             tx.enqueue(notice).await?;
-            tx.record_changes(&changes, now).await?;
-            tx.commit().await?;
+            tx.commit_with(&changes, now, &self.news).await?;
             Ok(true)
         })
     }
@@ -89,8 +88,7 @@ impl Store {
                 .await?;
             changes.push(SecurityChange::UserChanged(user_id));
             tx.enqueue(notice).await?;
-            tx.record_changes(&changes, now).await?;
-            tx.commit().await?;
+            tx.commit_with(&changes, now, &self.news).await?;
             Ok(true)
         })
     }

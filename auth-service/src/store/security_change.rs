@@ -4,7 +4,8 @@
 use chrono::{DateTime, Utc};
 use futures_util::Stream;
 use service_runtime::on;
-use sqlx::{PgConnection, Postgres, QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::{Postgres, QueryBuilder, Sqlite, Transaction};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
@@ -37,27 +38,29 @@ fn recorded((revision, kind, subject): (i64, String, Uuid)) -> RecordedChange {
     RecordedChange { revision, change }
 }
 
-/// What a transaction offers for recording security changes.
-pub trait SecurityLog {
-    /// Records changes under the next revision; nothing when there are none. It takes the one lock that all of those
-    /// transactions need and holds it until the end: it comes last.
-    fn record_changes(
-        &mut self,
+/// What a transaction offers for what changes the state of security.
+pub trait CommitChanges {
+    /// Records changes under the next revision, commits, and rings for whoever waits for news in this process. The
+    /// record comes last, because it takes the one lock that all of those transactions need and holds it until the end.
+    fn commit_with(
+        self,
         changes: &[SecurityChange],
         now: DateTime<Utc>,
+        news: &Notify,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
-macro_rules! security_log_for {
-    ($database:ty, $connection:ty, $and_tell:literal) => {
-        impl SecurityLog for $connection {
-            async fn record_changes(
-                &mut self,
+macro_rules! commit_changes_for {
+    ($database:ty, $and_tell:literal) => {
+        impl CommitChanges for Transaction<'_, $database> {
+            async fn commit_with(
+                mut self,
                 changes: &[SecurityChange],
                 now: DateTime<Utc>,
+                news: &Notify,
             ) -> Result<(), sqlx::Error> {
                 if changes.is_empty() {
-                    return Ok(());
+                    return self.commit().await;
                 }
                 let revision: i64 = sqlx::query_scalar(concat!(
                     "UPDATE guards SET revision = revision + 1 WHERE name = 'security' RETURNING revision",
@@ -78,19 +81,26 @@ macro_rules! security_log_for {
                     });
                     insert.build().execute(&mut *self).await?;
                 }
+                self.commit().await?;
+                news.notify_one();
                 Ok(())
             }
         }
     };
 }
 
-security_log_for!(Postgres, PgConnection, ", pg_notify('auth_security_changes', '')");
-security_log_for!(Sqlite, SqliteConnection, "");
+commit_changes_for!(Postgres, ", pg_notify('auth_security_changes', '')");
+commit_changes_for!(Sqlite, "");
 
 impl Store {
     /// Comes when another process may have recorded changes, where the database can tell.
     pub fn hints_of_security_changes(&self) -> impl Stream<Item = ()> + Send + use<> {
         self.reads.hints(NEWS)
+    }
+
+    /// Waits until this process has recorded changes.
+    pub async fn records_security_changes(&self) {
+        self.news.notified().await;
     }
 
     /// The latest revision.

@@ -15,7 +15,7 @@ use crate::{
     store::{
         Error, Store,
         event::Trail,
-        security_change::SecurityLog,
+        security_change::CommitChanges,
         user::{UserRow, user_columns},
     },
 };
@@ -198,14 +198,11 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             let ended = done.rows_affected() == 1;
-            if ended {
-                if let Some(event) = event {
-                    tx.tell(event).await?;
-                }
-                tx.record_changes(&[SecurityChange::SessionEnded(id)], now)
-                    .await?;
+            if let (true, Some(event)) = (ended, event) {
+                tx.tell(event).await?;
             }
-            tx.commit().await?;
+            let change = ended.then_some(SecurityChange::SessionEnded(id));
+            tx.commit_with(change.as_slice(), now, &self.news).await?;
             Ok(ended)
         })
     }
@@ -228,11 +225,8 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             let ended = done.rows_affected() == 1;
-            if ended {
-                tx.record_changes(&[SecurityChange::SessionEnded(id)], now)
-                    .await?;
-            }
-            tx.commit().await?;
+            let change = ended.then_some(SecurityChange::SessionEnded(id));
+            tx.commit_with(change.as_slice(), now, &self.news).await?;
             Ok(ended)
         })
     }
@@ -250,8 +244,7 @@ impl Store {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             let ended = tx.end_sessions(user_id, None, reason, now).await?;
-            tx.record_changes(&ended, now).await?;
-            tx.commit().await?;
+            tx.commit_with(&ended, now, &self.news).await?;
             Ok(())
         })
     }
@@ -281,8 +274,7 @@ impl Store {
             .fetch_all(&mut *tx)
             .await?;
             let changes: Vec<_> = ended.iter().copied().map(SecurityChange::SessionEnded).collect();
-            tx.record_changes(&changes, now).await?;
-            tx.commit().await?;
+            tx.commit_with(&changes, now, &self.news).await?;
             Ok(ended)
         })
     }

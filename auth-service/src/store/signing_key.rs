@@ -5,7 +5,7 @@ use service_runtime::{database::BeginWrite, on};
 
 use crate::{
     model::{event::SecurityEvent, security_change::SecurityChange},
-    store::{Error, Store, event::Trail, security_change::SecurityLog},
+    store::{Error, Store, event::Trail, security_change::CommitChanges},
 };
 
 /// A key as it is kept: the private part sealed.
@@ -57,11 +57,9 @@ impl Store {
                 .bind(key.created_at)
                 .execute(&mut *tx)
                 .await?;
-            if added.rows_affected() == 1 {
-                tx.record_changes(&[SecurityChange::KeysChanged], key.created_at)
-                    .await?;
-            }
-            tx.commit().await?;
+            let change = (added.rows_affected() == 1).then_some(SecurityChange::KeysChanged);
+            tx.commit_with(change.as_slice(), key.created_at, &self.news)
+                .await?;
             Ok(())
         })
     }
@@ -85,8 +83,8 @@ impl Store {
                 .bind(key.created_at)
                 .execute(&mut *tx)
                 .await?;
-            tx.record_changes(&[SecurityChange::KeysChanged], now).await?;
-            tx.commit().await?;
+            tx.commit_with(&[SecurityChange::KeysChanged], now, &self.news)
+                .await?;
             Ok(())
         })
     }
@@ -119,9 +117,8 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             tx.tell(event).await?;
-            tx.record_changes(&[SecurityChange::KeysChanged], event.time)
+            tx.commit_with(&[SecurityChange::KeysChanged], event.time, &self.news)
                 .await?;
-            tx.commit().await?;
             Ok(true)
         })
     }
@@ -137,10 +134,8 @@ impl Store {
                 .bind(before)
                 .execute(&mut *tx)
                 .await?;
-            if done.rows_affected() > 0 {
-                tx.record_changes(&[SecurityChange::KeysChanged], now).await?;
-            }
-            tx.commit().await?;
+            let change = (done.rows_affected() > 0).then_some(SecurityChange::KeysChanged);
+            tx.commit_with(change.as_slice(), now, &self.news).await?;
             Ok(done.rows_affected())
         })
     }

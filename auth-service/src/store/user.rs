@@ -19,8 +19,8 @@ use crate::{
         user::{User, UserOrder},
     },
     store::{
-        Error, Store, event::Trail, mail_token::MailTokenTable, outbox::Outbox, security_change::SecurityLog,
-        session::SessionTable,
+        Error, Store, event::Trail, mail_token::MailTokenTable, outbox::Outbox,
+        security_change::CommitChanges, session::SessionTable,
     },
 };
 
@@ -384,8 +384,7 @@ impl Store {
             if rights(&user) != was {
                 changes.push(SecurityChange::UserChanged(id));
             }
-            tx.record_changes(&changes, now).await?;
-            tx.commit().await?;
+            tx.commit_with(&changes, now, &self.news).await?;
             Ok(user)
         })
     }

@@ -89,6 +89,11 @@ pub const ROWS: &[Row] = &[
         &[("access_token", "$access")],
     ),
     row("onlineedu.auth.v1.TokenService.BatchGetUsers", Who::Service, &[]),
+    row(
+        "onlineedu.auth.v1.TokenService.WatchSecurityState",
+        Who::Service,
+        &[],
+    ),
     row("onlineedu.course.v1.CourseService.ListCourses", Who::Visitor, &[]),
     row(
         "onlineedu.course.v1.CourseService.GetCourse",
