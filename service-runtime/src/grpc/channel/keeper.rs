@@ -12,12 +12,11 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     net::TcpStream,
-    sync::watch,
+    sync::{oneshot, watch},
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
-use tokio_rustls::client::TlsStream;
-use tokio_util::{either::Either, sync::CancellationToken};
+use tokio_util::{either::Either, io::InspectReader, sync::CancellationToken};
 use tonic::body::Body;
 
 use super::{Connection, Endpoint};
@@ -25,12 +24,17 @@ use crate::tls::Connector;
 
 /// How often the name is resolved.
 const RESOLVE: Duration = Duration::from_secs(3);
-/// How long connecting to one address may take.
-const CONNECT: Duration = Duration::from_secs(1);
+/// How long connecting to one address may take, until the other side has said something: longer than TCP waits before
+/// it sends its first packet again.
+const CONNECT: Duration = Duration::from_secs(2);
+/// How long a connection is silent before the other side is asked whether it is there, and how long it may take to
+/// answer that. A process that is busy beyond measure is late with it, and is not given up for that.
+const PING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(2));
 /// How long to wait before connecting again, at first and at most; a connection that lived longer than the most
 /// counts as a success.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type List = watch::Sender<Vec<Arc<Connection>>>;
 
 /// Runs until it is dropped.
@@ -117,31 +121,46 @@ async fn connected(endpoint: Endpoint, tls: Option<Connector>, list: Arc<List>, 
     }
 }
 
-type Opened = (
-    http2::SendRequest<Body>,
-    http2::Connection<TokioIo<Either<TcpStream, TlsStream<TcpStream>>>, Body, TokioExecutor>,
-);
-
+/// Opens a connection, which lives as long as the future that is given back is asked to go on.
 async fn connect(
     endpoint: &Endpoint,
     tls: Option<&Connector>,
-) -> Result<Opened, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<
+    (
+        http2::SendRequest<Body>,
+        impl Future<Output = hyper::Result<()>> + Unpin,
+    ),
+    BoxError,
+> {
     let stream = TcpStream::connect(endpoint.address).await?;
     stream.set_nodelay(true)?;
     let stream = match tls {
         Some(tls) => Either::Right(tls.connect(&endpoint.host, stream).await?),
         None => Either::Left(stream),
     };
-    let opened = http2::Builder::new(TokioExecutor::new())
+    let (hear, heard) = oneshot::channel();
+    let mut hear = Some(hear);
+    let stream = InspectReader::new(stream, move |said| {
+        if let Some(hear) = hear.take_if(|_| !said.is_empty()) {
+            // Nobody listens any more when connecting took too long.
+            let _unheard = hear.send(());
+        }
+    });
+    let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(1024 * 1024)
         .initial_connection_window_size(4 * 1024 * 1024)
-        .keep_alive_interval(Duration::from_secs(10))
-        .keep_alive_timeout(Duration::from_secs(5))
+        .keep_alive_interval(PING.0)
+        .keep_alive_timeout(PING.1)
         .keep_alive_while_idle(true)
         .handshake(TokioIo::new(stream))
         .await?;
-    Ok(opened)
+    // The kernel takes connections in the name of a process that is frozen, and the library does not wait for an
+    // answer. What is there says its settings first (RFC 9113, section 3.4), whatever else it can do.
+    tokio::select! {
+        ended = &mut connection => Err(ended.err().map_or_else(|| "closed at once".into(), BoxError::from)),
+        Ok(()) = heard => Ok((sender, connection)),
+    }
 }
 
 /// A connection in the list, for as long as this lives.

@@ -7,6 +7,9 @@ use tower::Service;
 use super::*;
 use crate::{grpc::server::serve, lifecycle::Tasks, listen, telemetry::Tracer};
 
+/// How long a server is frozen.
+const FROZEN: Duration = Duration::from_secs(8);
+
 /// A server that answers with its own address, at once or after a while.
 struct Server {
     address: SocketAddr,
@@ -26,10 +29,13 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(300)).await;
             address.to_string()
         };
+        // It keeps its thread.
+        let freeze = || async { std::thread::sleep(FROZEN) };
         let routes = Routes::default()
             .into_axum_router()
             .route("/test.Test/Name", axum::routing::post(name))
-            .route("/test.Test/Slow", axum::routing::post(slow));
+            .route("/test.Test/Slow", axum::routing::post(slow))
+            .route("/test.Test/Freeze", axum::routing::post(freeze));
         let tasks = Tasks::default();
         serve(listener, None, Routes::from(routes), Tracer::default(), &tasks).unwrap();
         Self { address, tasks }
@@ -255,6 +261,36 @@ async fn nobody_there_is_unavailable_within_a_second_and_a_silent_one_is_too_lat
     let silent = Channel::to(&format!("http://{}", deaf.local_addr().unwrap())).unwrap();
     let refused = ask(&silent, "Name", "200m").await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::DeadlineExceeded);
+    // The kernel connects in its name, which is no reason to wait for longer.
+    let begun = Instant::now();
+    let refused = ask(&silent, "Name", "10S").await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::Unavailable);
+    assert!(begun.elapsed() >= PATIENCE && begun.elapsed() < PATIENCE * 5);
+}
+
+#[tokio::test]
+async fn one_that_freezes_is_given_up_and_is_back_when_it_goes_on() {
+    let (started, address) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(async {
+            let server = Server::start();
+            started.send(server.address).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    let channel = Channel::to(&format!("http://{}", address.recv().unwrap())).unwrap();
+    who(&channel).await;
+    let frozen = Instant::now();
+    let lost = ask(&channel, "Freeze", "10S").await.unwrap_err();
+    assert_eq!(lost.code(), tonic::Code::Unavailable);
+    assert!(std::error::Error::source(&lost).is_some(), "{lost:?}");
+    assert!(frozen.elapsed() < FROZEN, "{:?}", frozen.elapsed());
+    let refused = ask(&channel, "Name", "10S").await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::Unavailable);
+    assert!(frozen.elapsed() < FROZEN, "{:?}", frozen.elapsed());
+    tokio::time::sleep_until(frozen + FROZEN).await;
+    who(&channel).await;
 }
 
 #[tokio::test]
