@@ -154,6 +154,12 @@ impl Summary {
         assert!(as_ever, "{self:?}");
     }
 
+    /// That each was refused as an outage is within this long.
+    pub fn is_refused_within(&self, most: Duration) {
+        assert!(self.served == 0 && self.refused > 0, "{self:?}");
+        self.is_served_or_refused_within(most);
+    }
+
     /// That each was served, or refused as an outage is within this long.
     pub fn is_served_or_refused_within(&self, most: Duration) {
         assert!(self.others.is_empty() && self.longest < most, "{self:?}");
