@@ -1,11 +1,98 @@
 //! What people ask again and again while something goes wrong.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use reqwest::Method;
 use serde_json::json;
 
-use crate::fleet::{Probe, STAFF, people::Person};
+use crate::fleet::{Fleet, Ground, Probe, STAFF, Summary, people::Person};
+
+/// How long a recovery may take on a machine that does much else; how long it took is in the row.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Those who need auth-service, and those who do not.
+pub struct People {
+    pub fleet: Fleet,
+    pub reads: Probe,
+    pub writes: Probe,
+    pub profiles: Probe,
+    pub logins: Probe,
+}
+
+impl People {
+    /// They use a fleet of one replica of each service.
+    pub async fn come() -> Self {
+        Self::to(Fleet::start(Ground::sqlite(), 1).await).await
+    }
+
+    /// They use this fleet.
+    pub async fn to(fleet: Fleet) -> Self {
+        let staff = Person::staff(&fleet.gateways, 0).await;
+        let people = Self {
+            reads: reads(&fleet.gateways),
+            writes: creates(&staff, Duration::from_millis(50)),
+            profiles: profiles(&staff),
+            logins: logins(&fleet.gateways),
+            fleet,
+        };
+        people.are_served(Instant::now()).await;
+        people
+    }
+
+    /// Waits until all of them are served again; says how long the last one took.
+    pub async fn are_served(&self, from: Instant) -> Duration {
+        let mut longest = Duration::ZERO;
+        for probe in [&self.reads, &self.writes, &self.profiles, &self.logins] {
+            longest = longest.max(probe.served_again(from, PATIENCE).await);
+        }
+        longest
+    }
+
+    /// What became of the requests that began between two moments.
+    pub async fn between(&self, from: Instant, to: Instant) -> Seen {
+        Seen {
+            reads: self.reads.between(from, to).await,
+            writes: self.writes.between(from, to).await,
+            profiles: self.profiles.between(from, to).await,
+            logins: self.logins.between(from, to).await,
+        }
+    }
+}
+
+/// What became of their requests.
+#[derive(Debug)]
+pub struct Seen {
+    pub reads: Summary,
+    pub writes: Summary,
+    pub profiles: Summary,
+    pub logins: Summary,
+}
+
+impl Seen {
+    /// All four.
+    pub fn all(&self) -> [&Summary; 4] {
+        [&self.reads, &self.writes, &self.profiles, &self.logins]
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            reads,
+            writes,
+            profiles,
+            logins,
+        } = self;
+        write!(
+            formatter,
+            "reads: {reads}; writes: {writes}; profiles: {profiles}; logins: {logins}"
+        )
+    }
+}
 
 /// A stranger reads the list of courses, twenty times a second.
 pub fn reads(gateways: &[SocketAddr]) -> Probe {

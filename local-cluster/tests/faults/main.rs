@@ -18,6 +18,7 @@
 
 mod asking;
 mod clock;
+mod flaky;
 #[path = "../fleet/mod.rs"]
 mod fleet;
 mod postgres;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         // Who waits for a mail server does not disturb others.
         tokio::join!(postgres::run(&filter), smtp::run(&filter));
         services::run(&filter).await;
+        flaky::run(&filter).await;
         clock::run(&filter).await;
         sqlite::run(&filter).await;
         process::run(&filter).await;

@@ -1,9 +1,6 @@
 //! What the machine gives to a process runs out: open files, and somebody who reads its log.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use tokio::{net::TcpStream, time::sleep};
@@ -51,10 +48,7 @@ async fn no_more_files(part: &str) {
     // More at once than there are open connections to the database.
     let one = async |path: &str| {
         let begun = Instant::now();
-        let answer = staff.send(Method::GET, path, None, &[]).await;
-        let answer = answer.map(Arc::new).map_err(|error| error.to_string());
-        let took = begun.elapsed();
-        Sample { begun, took, answer }
+        Sample::answered(begun, staff.send(Method::GET, path, None, &[]).await)
     };
     let many = (0..30).flat_map(|_| [one("/me"), one("/courses")]);
     let many = Summary::of(&futures::future::join_all(many).await);

@@ -8,12 +8,10 @@ use std::{
 use tokio::time::sleep;
 
 use crate::{
-    asking::{creates, logins, profiles, reads},
-    fleet::{Filter, Fleet, Ground, Probe, Summary, millis, people::Person, row},
+    asking::{People, Seen},
+    fleet::{Filter, Fleet, millis, row},
 };
 
-/// How long a recovery may take on a machine that does much else; how long it took is in the row.
-const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a refusal may take on such a machine: less than the gateway waits, which would be a 504.
 const SOON: Duration = Duration::from_secs(8);
 /// How long a service is down.
@@ -48,74 +46,6 @@ async fn course(filter: &Filter) {
     }
 }
 
-/// Those who need auth-service, and those who do not.
-struct People {
-    fleet: Fleet,
-    reads: Probe,
-    writes: Probe,
-    profiles: Probe,
-    logins: Probe,
-}
-
-impl People {
-    async fn come() -> Self {
-        let fleet = Fleet::start(Ground::sqlite(), 1).await;
-        let staff = Person::staff(&fleet.gateways, 0).await;
-        let people = Self {
-            reads: reads(&fleet.gateways),
-            writes: creates(&staff, Duration::from_millis(50)),
-            profiles: profiles(&staff),
-            logins: logins(&fleet.gateways),
-            fleet,
-        };
-        people.writes.served_again(Instant::now(), PATIENCE).await;
-        people
-    }
-
-    /// Waits until all of them are served again; says how long the last one took.
-    async fn are_served(&self, from: Instant) -> Duration {
-        let mut longest = Duration::ZERO;
-        for probe in [&self.reads, &self.writes, &self.profiles, &self.logins] {
-            longest = longest.max(probe.served_again(from, PATIENCE).await);
-        }
-        longest
-    }
-
-    /// What became of what they began to ask between two moments.
-    async fn seen(&self, from: Instant, to: Instant) -> Seen {
-        Seen {
-            reads: self.reads.between(from, to).await,
-            writes: self.writes.between(from, to).await,
-            profiles: self.profiles.between(from, to).await,
-            logins: self.logins.between(from, to).await,
-        }
-    }
-}
-
-/// What people saw of each kind.
-#[derive(Debug)]
-struct Seen {
-    reads: Summary,
-    writes: Summary,
-    profiles: Summary,
-    logins: Summary,
-}
-
-impl fmt::Display for Seen {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            reads,
-            writes,
-            profiles,
-            logins,
-        } = self;
-        write!(
-            formatter,
-            "reads: {reads}; writes: {writes}; profiles: {profiles}; logins: {logins}"
-        )
-    }
-}
-
 async fn auth_is_down() {
     let mut people = People::come().await;
     let from = Instant::now();
@@ -125,7 +55,7 @@ async fn auth_is_down() {
     people.fleet.part("auth-service").start();
     let ready = people.fleet.part("auth-service").becomes_ready().await;
     let again = people.are_served(to).await;
-    let seen = people.seen(from, to).await;
+    let seen = people.between(from, to).await;
     people.fleet.is_whole();
     row(
         "auth-service down for 4 s",
@@ -170,7 +100,7 @@ async fn course_is_down() {
     people.fleet.part("course-service").start();
     people.fleet.part("course-service").becomes_ready().await;
     let again = people.are_served(to).await;
-    let seen = people.seen(from, to).await;
+    let seen = people.between(from, to).await;
     people.fleet.is_whole();
     row(
         "course-service down for 4 s",
@@ -232,8 +162,8 @@ impl Frozen {
         // Who asked at the end may have been waited for when it went on.
         let late = to - AT_ONCE / 2;
         let frozen = Self {
-            seen: people.seen(from, to).await,
-            later: people.seen(from + FOUND_OUT, late).await,
+            seen: people.between(from, to).await,
+            later: people.between(from + FOUND_OUT, late).await,
             again,
             gateway: [before, after],
         };

@@ -126,7 +126,11 @@ impl Fleet {
                 let mut settings = shared.clone();
                 settings.insert(listen, address.to_string());
                 settings.insert("ADMIN_LISTEN", admin.to_string());
-                let mut replica = Replica::new(part, *address, admin, ground.folder(), &settings);
+                let settings = settings
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect();
+                let mut replica = Replica::new(part, *address, admin, ground.folder(), settings);
                 replica.start();
                 replica.becomes_ready().await;
                 replicas.push(replica);

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use super::{millis, people::Answer};
+use super::{millis, people::Answer, percent};
 
 /// One request and what became of it.
 #[derive(Debug, Clone)]
@@ -20,6 +20,13 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// The request that began then and has just been answered.
+    pub fn answered(begun: Instant, answer: Result<Answer, reqwest::Error>) -> Self {
+        let answer = answer.map(Arc::new).map_err(|error| format!("{error:?}"));
+        let took = begun.elapsed();
+        Self { begun, took, answer }
+    }
+
     /// Whether it was served.
     pub fn is_served(&self) -> bool {
         self.answer
@@ -66,9 +73,8 @@ impl Probe {
                 let begun = Instant::now();
                 open.lock().unwrap().push(begun);
                 answers.spawn(async move {
-                    let answer = asked.await.map(Arc::new).map_err(|error| format!("{error:?}"));
-                    let took = begun.elapsed();
-                    noted.lock().unwrap().push(Sample { begun, took, answer });
+                    let sample = Sample::answered(begun, asked.await);
+                    noted.lock().unwrap().push(sample);
                     open.lock().unwrap().retain(|other| *other != begun);
                 });
                 while answers.try_join_next().is_some() {}
@@ -104,19 +110,29 @@ impl Probe {
     /// Waits for the first request that begins after `from` and is served; says how long after `from` it was
     /// answered.
     pub async fn served_again(&self, from: Instant, within: Duration) -> Duration {
+        self.first("served", Sample::is_served, from, within).await
+    }
+
+    /// Waits for the first request that begins after `from` and is refused as an outage is; says how long after
+    /// `from` that was.
+    pub async fn refused(&self, from: Instant, within: Duration) -> Duration {
+        self.first("refused", Sample::is_outage, from, within).await
+    }
+
+    async fn first(&self, how: &str, is: fn(&Sample) -> bool, from: Instant, within: Duration) -> Duration {
         let waiting = async {
             loop {
                 let samples = self.answered(from, Instant::now());
-                let mut served = samples.iter().filter(|sample| sample.is_served());
-                if let Some(first) = served.next() {
-                    return first.ended() - from;
+                let found = samples.iter().filter(|sample| is(sample));
+                if let Some(first) = found.map(Sample::ended).min() {
+                    return first - from;
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
         let Ok(after) = tokio::time::timeout(within, waiting).await else {
             let samples = self.answered(from, Instant::now());
-            panic!("nothing is served within {within:?}: {:#?}", samples.last());
+            panic!("nothing is {how} within {within:?}: {:#?}", samples.last());
         };
         after
     }
@@ -130,6 +146,9 @@ pub struct Summary {
     pub refused: usize,
     /// What was neither.
     pub others: Vec<Sample>,
+    pub median: Duration,
+    /// What 99 of 100 did not exceed.
+    pub p99: Duration,
     pub longest: Duration,
 }
 
@@ -140,11 +159,14 @@ impl Summary {
         let others = samples
             .iter()
             .filter(|sample| !sample.is_served() && !sample.is_outage());
+        let took = |part| percent(part, samples.iter().map(|sample| sample.took).collect());
         Self {
             served: count(Sample::is_served),
             refused: count(Sample::is_outage),
             others: others.cloned().collect(),
-            longest: samples.iter().map(|sample| sample.took).max().unwrap_or_default(),
+            median: took(50),
+            p99: took(99),
+            longest: took(100),
         }
     }
 

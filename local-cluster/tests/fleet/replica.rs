@@ -32,7 +32,7 @@ pub struct Replica {
     /// process.
     pub small_disk: Option<u64>,
     folder: PathBuf,
-    settings: String,
+    settings: BTreeMap<String, String>,
     admin: SocketAddr,
     log: PathBuf,
     child: Option<Child>,
@@ -47,7 +47,7 @@ impl Replica {
         address: SocketAddr,
         admin: SocketAddr,
         folder: &Path,
-        settings: &BTreeMap<&str, String>,
+        settings: BTreeMap<String, String>,
     ) -> Self {
         Self {
             part,
@@ -55,7 +55,7 @@ impl Replica {
             nobody_reads_its_log: false,
             small_disk: None,
             folder: folder.to_owned(),
-            settings: serde_json::to_string(settings).unwrap(),
+            settings,
             admin,
             log: folder.join(format!("{part}-{}.log", address.ip())),
             child: None,
@@ -69,7 +69,7 @@ impl Replica {
         let mut command = self.command();
         command
             .env(PART, self.part)
-            .env(SETTINGS, &self.settings)
+            .env(SETTINGS, serde_json::to_string(&self.settings).unwrap())
             .stdin(Stdio::piped())
             .stdout(Stdio::null());
         if self.nobody_reads_its_log {
@@ -82,6 +82,16 @@ impl Replica {
         self.leash = child.stdin.take();
         self.unread = child.stderr.take();
         self.child = Some(child);
+    }
+
+    /// Stops it and starts it with other values of some settings.
+    pub async fn restart_with(&mut self, settings: &[(&str, String)]) {
+        let settings = settings.iter().cloned();
+        self.settings
+            .extend(settings.map(|(name, value)| (name.to_owned(), value)));
+        assert!(self.stop().await.success());
+        self.start();
+        self.becomes_ready().await;
     }
 
     /// This program, where wanted in a world with one disk more.

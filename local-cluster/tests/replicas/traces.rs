@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind::{Client, Server};
 use reqwest::Method;
 use serde_json::{Value, json};
 use service_runtime::{clock::Clock, database::Database, on, settings::Values};
+use tokio::time::sleep;
 
 use crate::{
     fleet::{
@@ -26,6 +27,8 @@ const AUTHORIZE: &str = "onlineedu.auth.v1.TokenService/Authorize";
 /// The spans of a change of a course: one on each side of two calls, and each service's statement and one more, which
 /// finds the course.
 const SPANS_OF_A_CHANGE: usize = 8;
+/// How long a line may take to be in the log.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The span that a caller of ours is in.
 const CALLERS_SPAN: &str = "b7ad6b7169203331";
 
@@ -98,20 +101,23 @@ fn follow<'a>(spans: &'a [Span], database: &str, name: &str, rpc: &str, statemen
     gateway
 }
 
-/// The line that a service wrote about this request.
-fn line(fleet: &Fleet, part: &str, request_id: &str) -> String {
+/// The line that a service writes about this request; it may come after the answer.
+async fn line(fleet: &Fleet, part: &str, request_id: &str) -> String {
     let replica = fleet
         .replicas
         .iter()
         .find(|replica| replica.part == part)
         .unwrap();
-    let log = replica.log();
     let sought = format!("request_id=\"{request_id}\"");
-    let mut lines = log.lines().filter(|line| line.contains(&sought));
-    lines
-        .next()
-        .unwrap_or_else(|| panic!("{request_id} in {log}"))
-        .to_owned()
+    let begun = Instant::now();
+    loop {
+        let log = replica.log();
+        if let Some(line) = log.lines().find(|line| line.contains(&sought)) {
+            return line.to_owned();
+        }
+        assert!(begun.elapsed() < PATIENCE, "{request_id} in {log}");
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
 pub async fn run(ground: Ground, database: &str) {
@@ -152,11 +158,11 @@ pub async fn run(ground: Ground, database: &str) {
     let change = Some(json!({"subtitle": "Large ones"}));
     let headers = [("if-match", &*made.etag), ("x-request-id", "changed")];
     ask(&staff, Method::PATCH, &path, change.clone(), &headers, 200).await;
-    let told = line(&fleet, "gateway", "changed");
+    let told = line(&fleet, "gateway", "changed").await;
     let (_, after) = told.split_once("trace_id=").unwrap_or_else(|| panic!("{told}"));
     let trace_id = after.split(' ').next().unwrap();
     for part in ["gateway", "course-service", "auth-service"] {
-        let told = line(&fleet, part, "changed");
+        let told = line(&fleet, part, "changed").await;
         assert!(told.contains(&format!("trace_id={trace_id} ")), "{told}");
         assert!(told.contains(&format!("caller_id={my_id}")), "{told}");
         assert!(!told.contains('@'), "{told}");
@@ -174,7 +180,7 @@ pub async fn run(ground: Ground, database: &str) {
         (&nobody, "login", Method::POST, "/auth/login", login, 200, true),
     ] {
         ask(who, method, path, body, &[("x-request-id", id)], status).await;
-        let told = line(&fleet, "gateway", id);
+        let told = line(&fleet, "gateway", id).await;
         assert_eq!(told.contains(&format!("caller_id={my_id}")), is_known, "{told}");
         assert_eq!(told.contains("caller_id"), is_known, "{told}");
         assert!(!told.contains('@'), "{told}");
@@ -208,7 +214,7 @@ pub async fn run(ground: Ground, database: &str) {
         let id = format!("nonsense-{place}");
         let headers = [("traceparent", nonsense), ("x-request-id", &*id)];
         ask(&staff, Method::GET, "/courses?search=whales", None, &headers, 200).await;
-        let told = line(&fleet, "gateway", &id);
+        let told = line(&fleet, "gateway", &id).await;
         assert!(
             told.contains("trace_id=") && !told.contains(&trace('3')),
             "{told}"
@@ -217,7 +223,11 @@ pub async fn run(ground: Ground, database: &str) {
     let unwanted = format!("00-{}-{CALLERS_SPAN}-00", trace('4'));
     let headers = [("traceparent", &*unwanted), ("x-request-id", "unwanted")];
     ask(&staff, Method::GET, &path, None, &headers, 200).await;
-    assert!(line(&fleet, "auth-service", "unwanted").contains(&trace('4')));
+    assert!(
+        line(&fleet, "auth-service", "unwanted")
+            .await
+            .contains(&trace('4'))
+    );
 
     // What was not delivered yet when a process is told to stop is delivered before it ends.
     receiver.slow_down();
@@ -429,7 +439,7 @@ pub async fn nobody_is_traced_unasked() {
     )
     .await;
     for part in ["gateway", "course-service", "auth-service"] {
-        let told = line(&fleet, part, "untraced");
+        let told = line(&fleet, part, "untraced").await;
         assert!(!told.contains("trace_id"), "{told}");
         assert!(told.contains("caller_id="), "{told}");
     }
