@@ -21,6 +21,7 @@ mod clock;
 mod flaky;
 #[path = "../fleet/mod.rs"]
 mod fleet;
+mod herd;
 mod postgres;
 mod process;
 mod proxy;
@@ -40,5 +41,6 @@ fn main() -> ExitCode {
         clock::run(&filter).await;
         sqlite::run(&filter).await;
         process::run(&filter).await;
+        herd::run(&filter).await;
     })
 }
