@@ -36,6 +36,7 @@ use crate::{
 const LIMITS: Limits = Limits {
     connections: 8192,
     streams: 128,
+    taken_back: 20,
     head: 64 * 1024,
     first_request: Duration::from_secs(10),
     longest_answer: Some(Duration::from_secs(30)),

@@ -43,6 +43,7 @@ fn limits() -> Limits {
     Limits {
         connections: 100,
         streams: 10,
+        taken_back: 20,
         head: 16 * 1024,
         first_request: Duration::from_millis(200),
         longest_answer: Some(Duration::from_secs(1)),

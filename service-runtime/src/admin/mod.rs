@@ -27,6 +27,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 const LIMITS: Limits = Limits {
     connections: 256,
     streams: 16,
+    taken_back: 20,
     head: 16 * 1024,
     first_request: Duration::from_secs(10),
     longest_answer: Some(Duration::from_secs(30)),

@@ -90,6 +90,7 @@ async fn tell(reporter: &HealthReporter, names: &[&'static str], ready: bool) {
 const LIMITS: Limits = Limits {
     connections: 10_000,
     streams: 1024,
+    taken_back: 1024,
     head: 32 * 1024,
     first_request: Duration::from_secs(60),
     longest_answer: None,

@@ -51,6 +51,9 @@ pub struct Limits {
     pub connections: usize,
     /// The most requests at once on one HTTP/2 connection.
     pub streams: u32,
+    /// The most requests at once that an HTTP/2 connection may take back before they were looked at. Where many callers
+    /// share a connection, those who go away must not take the others along.
+    pub taken_back: usize,
     /// The most that is read at once of HTTP/1 and that the headers of HTTP/2 may hold, in bytes.
     pub head: u32,
     /// How long a connection may take to ask for something.
@@ -180,7 +183,7 @@ fn builder(limits: Limits) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(limits.head)
-        .max_pending_accept_reset_streams(20)
+        .max_pending_accept_reset_streams(limits.taken_back)
         .max_local_error_reset_streams(256)
         .initial_stream_window_size(64 * 1024)
         .initial_connection_window_size(1024 * 1024)

@@ -29,13 +29,15 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(300)).await;
             address.to_string()
         };
-        // It keeps its thread.
+        // They keep the thread.
         let freeze = || async { std::thread::sleep(FROZEN) };
+        let pause = || async { std::thread::sleep(Duration::from_millis(300)) };
         let routes = Routes::default()
             .into_axum_router()
             .route("/test.Test/Name", axum::routing::post(name))
             .route("/test.Test/Slow", axum::routing::post(slow))
-            .route("/test.Test/Freeze", axum::routing::post(freeze));
+            .route("/test.Test/Freeze", axum::routing::post(freeze))
+            .route("/test.Test/Pause", axum::routing::post(pause));
         let tasks = Tasks::default();
         serve(listener, None, Routes::from(routes), Tracer::default(), &tasks).unwrap();
         Self { address, tasks }
@@ -45,6 +47,20 @@ impl Server {
         self.tasks.stop();
         assert!(self.tasks.finished(Duration::from_secs(5)).await);
     }
+}
+
+/// A server on a thread of its own, to be frozen.
+fn apart() -> SocketAddr {
+    let (started, address) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(async {
+            let server = Server::start();
+            started.send(server.address).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    address.recv().unwrap()
 }
 
 type Addresses = Arc<Mutex<Vec<SocketAddr>>>;
@@ -270,16 +286,7 @@ async fn nobody_there_is_unavailable_within_a_second_and_a_silent_one_is_too_lat
 
 #[tokio::test]
 async fn one_that_freezes_is_given_up_and_is_back_when_it_goes_on() {
-    let (started, address) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.unwrap().block_on(async {
-            let server = Server::start();
-            started.send(server.address).unwrap();
-            std::future::pending::<()>().await;
-        });
-    });
-    let channel = Channel::to(&format!("http://{}", address.recv().unwrap())).unwrap();
+    let channel = Channel::to(&format!("http://{}", apart())).unwrap();
     who(&channel).await;
     let frozen = Instant::now();
     let lost = ask(&channel, "Freeze", "10S").await.unwrap_err();
@@ -291,6 +298,23 @@ async fn one_that_freezes_is_given_up_and_is_back_when_it_goes_on() {
     assert!(frozen.elapsed() < FROZEN, "{:?}", frozen.elapsed());
     tokio::time::sleep_until(frozen + FROZEN).await;
     who(&channel).await;
+}
+
+#[tokio::test]
+async fn those_who_go_away_take_nobody_along() {
+    let channel = Channel::to(&format!("http://{}", apart())).unwrap();
+    who(&channel).await;
+    let (slow, pause) = (ask(&channel, "Slow", "5S"), ask(&channel, "Pause", "5S"));
+    let going = async {
+        // What they ask, and that they go, comes while nobody looks.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let asking = (0..200).map(|_| tokio::time::timeout(Duration::from_millis(100), who(&channel)));
+        futures_util::future::join_all(asking).await
+    };
+    let (slow, pause, gone) = tokio::join!(slow, pause, going);
+    assert!(gone.iter().all(Result::is_err), "somebody was answered");
+    slow.unwrap();
+    pause.unwrap();
 }
 
 #[tokio::test]
