@@ -121,6 +121,8 @@ struct Client {
     gateway: SocketAddr,
     sender: Option<http1::SendRequest<Empty<Bytes>>>,
     refused: usize,
+    /// How many of the refusals came at the deadline.
+    late: usize,
     lost: usize,
 }
 
@@ -128,6 +130,8 @@ struct Client {
 struct Told {
     took: Vec<Duration>,
     refused: usize,
+    /// How many of the refusals came at the deadline.
+    late: usize,
     lost: usize,
 }
 
@@ -138,7 +142,7 @@ async fn all_served(people: Vec<Client>, path: &str, access: &str) -> (Vec<Clien
     for mut client in people {
         let (path, access) = (path.to_owned(), access.to_owned());
         asking.spawn(async move {
-            (client.refused, client.lost) = (0, 0);
+            (client.refused, client.late, client.lost) = (0, 0, 0);
             client.is_served(&path, &access).await;
             (client, begun.elapsed())
         });
@@ -149,6 +153,7 @@ async fn all_served(people: Vec<Client>, path: &str, access: &str) -> (Vec<Clien
     let (people, took): (Vec<_>, Vec<_>) = served.into_iter().unzip();
     let told = Told {
         refused: people.iter().map(|client| client.refused).sum(),
+        late: people.iter().map(|client| client.late).sum(),
         lost: people.iter().map(|client| client.lost).sum(),
         took,
     };
@@ -162,6 +167,7 @@ impl Client {
             gateway,
             sender: None,
             refused: 0,
+            late: 0,
             lost: 0,
         }
     }
@@ -171,8 +177,9 @@ impl Client {
         loop {
             match self.ask(path, access).await {
                 Ok(200) => return,
-                Ok(429 | 503) => {
+                Ok(status @ (429 | 503 | 504)) => {
                     self.refused += 1;
+                    self.late += usize::from(status == 504);
                     // What `Retry-After` says and, as clients should, a while that is everybody's own; longer each time.
                     let own = Duration::from_millis(self.number as u64 % 1000);
                     sleep((Duration::from_secs(1) + own) * self.refused.min(4) as u32).await;
@@ -222,10 +229,15 @@ async fn connect(number: usize, gateway: SocketAddr) -> io::Result<http1::SendRe
 
 impl fmt::Display for Told {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { took, refused, lost } = self;
+        let Self {
+            took,
+            refused,
+            late,
+            lost,
+        } = self;
         write!(
             formatter,
-            "half of them served after {}, all after {}, {refused} refusals and {lost} lost connections before",
+            "half of them served after {}, all after {}, {refused} refusals ({late} of them 504) and {lost} lost connections before",
             millis(percent(50, took.clone())),
             millis(percent(100, took.clone())),
         )

@@ -17,6 +17,7 @@
 )]
 
 mod asking;
+mod cancels;
 mod clock;
 mod flaky;
 #[path = "../fleet/mod.rs"]
@@ -42,5 +43,6 @@ fn main() -> ExitCode {
         sqlite::run(&filter).await;
         process::run(&filter).await;
         herd::run(&filter).await;
+        cancels::run(&filter).await;
     })
 }

@@ -83,7 +83,7 @@ async fn auth_is_frozen() {
         &frozen.to_string(),
     );
     frozen.seen.reads.is_served_as_ever();
-    for seen in [frozen.seen.writes, frozen.seen.profiles, frozen.seen.logins] {
+    for seen in frozen.seen.all() {
         seen.is_served_or_refused_within(SOON);
     }
     for later in [frozen.later.writes, frozen.later.profiles, frozen.later.logins] {
@@ -126,7 +126,7 @@ async fn course_is_frozen() {
     );
     frozen.seen.profiles.is_served_as_ever();
     frozen.seen.logins.is_served_as_ever();
-    for seen in [frozen.seen.reads, frozen.seen.writes] {
+    for seen in frozen.seen.all() {
         seen.is_served_or_refused_within(SOON);
     }
     for later in [frozen.later.reads, frozen.later.writes] {

@@ -192,6 +192,17 @@ impl Replica {
         kib.unwrap().parse::<f64>().unwrap() / 1024.0
     }
 
+    /// How long it has kept processors busy since it started.
+    pub fn processor_time(&self) -> Duration {
+        // Nanoseconds, of each of its threads.
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        let spent = tasks.filter_map(|task| {
+            let told = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+            told.split(' ').next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(spent.sum())
+    }
+
     /// How many files and sockets it has open.
     pub fn open_files(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
