@@ -96,9 +96,16 @@ impl fmt::Display for Seen {
 
 /// A stranger reads the list of courses, twenty times a second.
 pub fn reads(gateways: &[SocketAddr]) -> Probe {
-    let stranger = Person::stranger(gateways, 0);
-    Probe::every(Duration::from_millis(50), move |_| {
-        let stranger = stranger.clone();
+    reads_of(1, gateways, Duration::from_millis(50))
+}
+
+/// So many strangers on connections of their own read the list of courses in turn, at this pace.
+pub fn reads_of(strangers: usize, gateways: &[SocketAddr], pause: Duration) -> Probe {
+    let strangers: Vec<Person> = (0..strangers)
+        .map(|turn| Person::stranger(gateways, turn))
+        .collect();
+    Probe::every(pause, move |number| {
+        let stranger = strangers[number % strangers.len()].clone();
         async move {
             stranger
                 .send(Method::GET, "/courses?page_size=5", None, &[])
@@ -118,8 +125,13 @@ pub fn profiles(person: &Person) -> Probe {
 
 /// Somebody logs in, twice a second.
 pub fn logins(gateways: &[SocketAddr]) -> Probe {
+    logins_every(Duration::from_millis(500), gateways)
+}
+
+/// Somebody logs in, at this pace.
+pub fn logins_every(pause: Duration, gateways: &[SocketAddr]) -> Probe {
     let stranger = Person::stranger(gateways, 0);
-    Probe::every(Duration::from_millis(500), move |_| {
+    Probe::every(pause, move |_| {
         let stranger = stranger.clone();
         let body = json!({"username": STAFF.0, "password": STAFF.1});
         async move { stranger.send(Method::POST, "/auth/login", Some(body), &[]).await }

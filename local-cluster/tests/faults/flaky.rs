@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
 use tokio::time::sleep;
 
 use crate::{
-    asking::People,
-    fleet::{Filter, Fleet, Ground, Probe, millis, people::Person, row},
+    asking::{People, reads_of},
+    fleet::{Filter, Fleet, Ground, millis, row},
     proxy::Proxy,
 };
 
@@ -27,7 +26,7 @@ pub async fn run(filter: &Filter) {
         fleet.part(part).restart_with(&through).await;
     }
     let mut people = People::to(fleet).await;
-    let strangers = strangers(&people.fleet);
+    let strangers = reads_of(4, &people.fleet.gateways, Duration::from_millis(10));
     for (told, expected, begin, all_served) in [
         (
             "answers of auth-service come 1 s late",
@@ -94,19 +93,4 @@ pub async fn run(filter: &Filter) {
             }
         }
     }
-}
-
-/// Strangers on connections of their own read the list of courses, a hundred times a second.
-fn strangers(fleet: &Fleet) -> Probe {
-    let strangers: Vec<Person> = (0..4)
-        .map(|turn| Person::stranger(&fleet.gateways, turn))
-        .collect();
-    Probe::every(Duration::from_millis(10), move |number| {
-        let stranger = strangers[number % strangers.len()].clone();
-        async move {
-            stranger
-                .send(Method::GET, "/courses?page_size=5", None, &[])
-                .await
-        }
-    })
 }

@@ -29,6 +29,7 @@ mod proxy;
 mod services;
 mod smtp;
 mod sqlite;
+mod starved;
 
 use std::process::ExitCode;
 
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         clock::run(&filter).await;
         sqlite::run(&filter).await;
         process::run(&filter).await;
+        starved::run(&filter).await;
         herd::run(&filter).await;
         cancels::run(&filter).await;
     })

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use service_runtime::{
     admin,
     settings::{Setting, Values},
@@ -231,18 +232,19 @@ impl Replica {
         }
     }
 
+    /// Its process, to be frozen by others too.
+    pub fn process(&self) -> Process {
+        Process(Pid::from_child(self.child.as_ref().expect("it runs")))
+    }
+
     /// Freezes it as it stands.
     pub fn freeze(&self) {
-        self.signal("-STOP");
+        self.process().freeze();
     }
 
     /// Lets it go on after [`Replica::freeze`].
     pub fn thaw(&self) {
-        self.signal("-CONT");
-    }
-
-    fn signal(&self, signal: &str) {
-        run(Command::new("kill").args([signal, &self.id()]));
+        self.process().thaw();
     }
 
     /// Whether it has not ended.
@@ -253,7 +255,7 @@ impl Replica {
 
     /// Tells it to stop, as an operator does, and waits for its end.
     pub async fn stop(&mut self) -> ExitStatus {
-        self.signal("-TERM");
+        self.process().signal(Signal::TERM);
         let mut child = self.child.take().expect("it runs");
         tokio::task::spawn_blocking(move || child.wait().unwrap())
             .await
@@ -266,6 +268,26 @@ impl Replica {
         let mut child = self.child.take().expect("it runs");
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+}
+
+/// A process that can be sent signals.
+#[derive(Debug, Clone, Copy)]
+pub struct Process(Pid);
+
+impl Process {
+    /// Freezes it as it stands.
+    pub fn freeze(self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(self, signal: Signal) {
+        kill_process(self.0, signal).unwrap();
     }
 }
 
