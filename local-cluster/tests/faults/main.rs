@@ -23,6 +23,7 @@ mod flaky;
 #[path = "../fleet/mod.rs"]
 mod fleet;
 mod herd;
+mod memory;
 mod postgres;
 mod process;
 mod proxy;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         sqlite::run(&filter).await;
         process::run(&filter).await;
         starved::run(&filter).await;
+        memory::run(&filter).await;
         herd::run(&filter).await;
         cancels::run(&filter).await;
     })

@@ -186,10 +186,21 @@ impl Replica {
 
     /// How much memory it holds, in MiB.
     pub fn memory(&self) -> f64 {
+        self.memory_of("VmRSS:")
+    }
+
+    /// Allows it so many MiB of memory more than it has asked for.
+    pub fn limit_memory(&self, more: f64) {
+        let most = (self.memory_of("VmData:") + more) * 1024.0 * 1024.0;
+        run(Command::new("prlimit").args(["--pid", &self.id(), &format!("--data={most:.0}:")]));
+    }
+
+    /// A kind of its memory, as the kernel names it, in MiB.
+    fn memory_of(&self, kind: &str) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let kib = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+            .find_map(|line| line.strip_prefix(kind)?.trim().strip_suffix(" kB"));
         kib.unwrap().parse::<f64>().unwrap() / 1024.0
     }
 
@@ -256,6 +267,11 @@ impl Replica {
     /// Tells it to stop, as an operator does, and waits for its end.
     pub async fn stop(&mut self) -> ExitStatus {
         self.process().signal(Signal::TERM);
+        self.ends().await
+    }
+
+    /// Waits for its end.
+    pub async fn ends(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("it runs");
         tokio::task::spawn_blocking(move || child.wait().unwrap())
             .await
