@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How many requests are taken back, where nothing else is said.
-const CANCELS: usize = 6000;
+const CANCELS: usize = 4000;
 /// How many people do so, each on a connection of their own.
 const PEOPLE: usize = 16;
 /// How many requests each of them makes at once.

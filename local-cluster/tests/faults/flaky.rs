@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How long each fault lasts.
-const LASTS: Duration = Duration::from_secs(6);
+const LASTS: Duration = Duration::from_secs(5);
 /// How long a refusal may take on a machine that does much else: less than the gateway waits, which would be a 504.
 const SOON: Duration = Duration::from_secs(8);
 
@@ -63,7 +63,7 @@ pub async fn run(filter: &Filter) {
         );
         people.fleet.is_whole();
         row(
-            &format!("{told}, for 6 s"),
+            &format!("{told}, for 5 s"),
             &format!(
                 "{expected}; reads of strangers take no longer (99 of 100: 5 % at most); recovery within 1 s"
             ),
@@ -83,14 +83,14 @@ pub async fn run(filter: &Filter) {
             meanwhile.p99 < usually.p99 * 5 + Duration::from_millis(300),
             "{meanwhile:?}, usually {usually:?}"
         );
-        for seen in [seen.writes, seen.profiles, seen.logins] {
+        let needing = [seen.writes, seen.profiles, seen.logins];
+        for seen in &needing {
             match all_served {
                 true => seen.is_served_as_ever(),
-                false => {
-                    seen.is_served_or_refused_within(SOON);
-                    assert!(seen.refused > 0, "{seen:?}");
-                }
+                false => seen.is_served_or_refused_within(SOON),
             }
         }
+        let refused = needing.iter().map(|seen| seen.refused).sum::<usize>();
+        assert!(all_served || refused > 0, "{needing:?}");
     }
 }

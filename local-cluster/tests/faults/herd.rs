@@ -20,7 +20,7 @@ use tokio::{
 use crate::fleet::{Filter, Fleet, Ground, millis, people::Person, percent, row};
 
 /// How many people there are, where nothing else is said and so many connections can be open.
-const HERD: usize = 2000;
+const HERD: usize = 1000;
 /// How many of those want something of auth-service.
 const NEED_AUTH: usize = 2000;
 /// What a process has open besides connections, with room to spare.

@@ -1,6 +1,6 @@
 //! What we stand on fails: the database, the mail server, the other services, the clock, the disk, the kernel's
-//! limits. Each fault is done to real processes while people use them, and prints a row: what was expected, and what
-//! was seen. `docs/FAULTS.md` has the rows.
+//! limits, and people all at once. Each fault is done to real processes while people use them, and prints a row: what
+//! was expected, and what was seen. `docs/FAULTS.md` has the rows.
 //!
 //! `cargo test -p local-cluster --test faults sqlite` does those whose names contain `sqlite`.
 
@@ -37,10 +37,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     fleet::run(async |filter| {
         println!("| fault | expected | seen |\n|---|---|---|");
-        // Who waits for a mail server does not disturb others.
+        // Who waits for a mail server, or for a service, does not disturb others.
         tokio::join!(postgres::run(&filter), smtp::run(&filter));
-        services::run(&filter).await;
-        flaky::run(&filter).await;
+        tokio::join!(services::run(&filter), flaky::run(&filter));
         clock::run(&filter).await;
         sqlite::run(&filter).await;
         process::run(&filter).await;

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long it does.
-const LASTS: Duration = Duration::from_secs(6);
+const LASTS: Duration = Duration::from_secs(4);
 /// How it gets its tenth.
 const RUNS: Duration = Duration::from_millis(10);
 const STANDS: Duration = Duration::from_millis(90);
@@ -74,7 +74,7 @@ async fn starved() {
         people.fleet.is_whole();
         let lost = before.difference(&after).count();
         row(
-            &format!("{part} runs for 10 of every 100 ms, for 6 s under 52 requests/s and {told} more"),
+            &format!("{part} runs for 10 of every 100 ms, for 4 s under 52 requests/s and {told} more"),
             "what it cannot do in time is refused, the rest is served; health tells the truth; no connection is given \
              up; recovery at once",
             &format!(

@@ -6,7 +6,8 @@
 //!   One that may have arrived is never repeated here: its caller alone knows whether that is safe.
 //! - No more than a fixed number of requests wait for answers; one more is refused at once, so that a service that is
 //!   slow takes neither all the memory of its callers nor all their time.
-//! - An address that stops answering is noticed by keepalive, left out, and tried again in the background.
+//! - An address that stops answering is noticed by keepalive, left out, and tried again in the background; it gets
+//!   requests when it has said something.
 //! - The name is resolved anew every few seconds; what an address that is gone still answers is waited for.
 //!
 //! The `Channel` of tonic keeps sending to addresses that refuse connections, and cannot tell a request that was
