@@ -1,7 +1,9 @@
 //! PostgreSQL stops, crashes, has no connection to give, waits for locks, is far away, or takes no writes.
 
 mod away;
+mod cutter;
 mod full;
+mod in_doubt;
 mod locks;
 mod read_only;
 mod slow;
@@ -19,12 +21,13 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const QUICK: Duration = Duration::from_secs(8);
 
 /// The scenarios. The last one starts the server anew with fewer connections.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "postgres_stops",
     "postgres_crashes",
     "postgres_locks",
     "postgres_is_slow",
     "postgres_is_read_only",
+    "postgres_commit_in_doubt",
     "postgres_is_full",
 ];
 
@@ -45,6 +48,7 @@ pub async fn run(filter: &Filter) {
             "postgres_locks" => locks::run(&cluster).await,
             "postgres_is_slow" => slow::run(&cluster).await,
             "postgres_is_read_only" => read_only::run(&cluster).await,
+            "postgres_commit_in_doubt" => in_doubt::run(&cluster).await,
             _ => full::run(&cluster).await,
         }
     }
