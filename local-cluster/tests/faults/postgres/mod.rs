@@ -5,6 +5,7 @@ mod cutter;
 mod full;
 mod in_doubt;
 mod locks;
+mod lost_races;
 mod read_only;
 mod slow;
 
@@ -21,13 +22,15 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const QUICK: Duration = Duration::from_secs(8);
 
 /// The scenarios. The last one starts the server anew with fewer connections.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 9] = [
     "postgres_stops",
     "postgres_crashes",
     "postgres_locks",
     "postgres_is_slow",
     "postgres_is_read_only",
     "postgres_commit_in_doubt",
+    "postgres_deadlocks",
+    "postgres_serialization",
     "postgres_is_full",
 ];
 
@@ -49,6 +52,8 @@ pub async fn run(filter: &Filter) {
             "postgres_is_slow" => slow::run(&cluster).await,
             "postgres_is_read_only" => read_only::run(&cluster).await,
             "postgres_commit_in_doubt" => in_doubt::run(&cluster).await,
+            "postgres_deadlocks" => lost_races::deadlocks(&cluster).await,
+            "postgres_serialization" => lost_races::serialization(&cluster).await,
             _ => full::run(&cluster).await,
         }
     }
