@@ -20,6 +20,7 @@ mod asking;
 mod cancels;
 mod clock;
 mod flaky;
+mod disk;
 #[path = "../fleet/mod.rs"]
 mod fleet;
 mod herd;
