@@ -73,6 +73,28 @@ async fn a_server_that_breaks_off_is_an_outage() {
 }
 
 #[tokio::test]
+async fn an_outage_is_told_from_a_bug_by_what_postgres_says() {
+    let Some(server) = postgres::database().await else {
+        return;
+    };
+    let Database::Postgres(pool) = Database::connect(server.url(), "public").await.unwrap() else {
+        panic!("this is about PostgreSQL")
+    };
+    let outages = [
+        "08006", "28P01", "53100", "53300", "55P03", "57014", "57P01", "58030", "40001", "40P01", "25006",
+    ];
+    let bugs = ["22001", "23505", "42P01", "XX000"];
+    for code in outages.into_iter().chain(bugs) {
+        let says = format!("DO $$ BEGIN RAISE 'said' USING ERRCODE = '{code}'; END $$");
+        let error = sqlx::raw_sql(sqlx::AssertSqlSafe(says))
+            .execute(&pool)
+            .await
+            .unwrap_err();
+        assert_eq!(is_unavailable(&error), outages.contains(&code), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn writes_go_on_after_sqlite_had_no_room_for_one() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}/things.db", folder.path().display());

@@ -228,7 +228,7 @@ impl BeginWrite for SqlitePool {
 }
 
 /// Whether an error says that the database cannot serve now, so that trying again later may help: no
-/// connection, too busy, shutting down, or a transaction that lost against another one.
+/// connection, too busy, shutting down, a disk that fails, or a transaction that lost against another one.
 pub fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
@@ -238,10 +238,10 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
         sqlx::Error::Protocol(_) => true,
         sqlx::Error::Database(database) => database.code().is_some_and(|code| {
             let code = code.as_ref();
-            // PostgreSQL: connection, resources, operator intervention, lock, statement timeout,
-            // serialization, deadlock, read-only. SQLite: busy (5), locked (6), a disk that
-            // fails (10) or is full (13), a file that cannot be opened (14), and variants.
-            ["08", "53", "57"]
+            // PostgreSQL: connection, login, resources, operator intervention and statement timeout,
+            // its disk; lock, serialization, deadlock, read-only. SQLite: busy (5), locked (6), a disk
+            // that fails (10) or is full (13), a file that cannot be opened (14), and variants.
+            ["08", "28", "53", "57", "58"]
                 .iter()
                 .any(|class| code.len() == 5 && code.starts_with(class))
                 || ["55P03", "40001", "40P01", "25006"].contains(&code)

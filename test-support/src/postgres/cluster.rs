@@ -125,6 +125,32 @@ impl Cluster {
         blocking(move || process.kill()).await;
     }
 
+    /// The ids of its processes, of which the first one started the others.
+    ///
+    /// # Panics
+    ///
+    /// If it is not running.
+    #[must_use]
+    pub fn processes(&self) -> Vec<String> {
+        self.0.processes()
+    }
+
+    /// Whether it runs, or has given up by itself.
+    pub async fn is_running(&self) -> bool {
+        let process = Arc::clone(&self.0);
+        blocking(move || process.pg_ctl(&["status"]).is_ok()).await
+    }
+
+    /// What it has logged.
+    ///
+    /// # Panics
+    ///
+    /// If that cannot be read.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.0.directory.join("log")).expect("a server has a log")
+    }
+
     /// Starts the server after [`Cluster::stop`] or [`Cluster::kill`], at the same port and with the same
     /// data. Returns when it can be used.
     ///
@@ -228,32 +254,39 @@ impl Process {
             .map_err(|why| format!("{why}\n{}", fs::read_to_string(&log).unwrap_or_default()))
     }
 
-    fn kill(&self) {
-        let pid_file = self.data().join("postmaster.pid");
-        let text = fs::read_to_string(&pid_file).expect("the server is running");
-        let postmaster = text.lines().next().unwrap_or_default().to_owned();
+    /// The postmaster, and after it those that it has started.
+    fn processes(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.pid_file()).expect("the server is running");
+        let postmaster = text.lines().next().unwrap_or_default();
         // Where the system does not list them, the others still end by themselves once the postmaster is
         // gone.
         let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
         let children = children.unwrap_or_default();
+        let all = [postmaster].into_iter().chain(children.split_whitespace());
+        all.map(str::to_owned).collect()
+    }
+
+    fn kill(&self) {
+        let processes = self.processes();
         // The postmaster first: it would restart what dies under it. `kill` may well miss some that left
         // meanwhile.
         let mut kill = Command::new("sh");
-        kill.args(["-c", "kill -KILL \"$@\" 2>/dev/null", "kill", &postmaster])
-            .args(children.split_whitespace());
+        kill.args(["-c", "kill -KILL \"$@\" 2>/dev/null", "kill"])
+            .args(&processes);
         kill.status().expect("a shell to kill with");
 
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
             assert!(
                 Instant::now() < deadline,
-                "PostgreSQL {postmaster} survived SIGKILL"
+                "PostgreSQL {} survived SIGKILL",
+                processes[0]
             );
             sleep(Duration::from_millis(10));
         }
         // A container without an init keeps the dead as zombies, and the next start would take that for a
         // running server.
-        let _ = fs::remove_file(pid_file);
+        let _ = fs::remove_file(self.pid_file());
     }
 
     fn pg_ctl(&self, arguments: &[&str]) -> Result<(), String> {
@@ -286,6 +319,10 @@ impl Process {
             output.status,
             String::from_utf8_lossy(&said)
         ))
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.data().join("postmaster.pid")
     }
 
     fn data(&self) -> PathBuf {

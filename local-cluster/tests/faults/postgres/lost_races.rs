@@ -78,7 +78,7 @@ pub async fn deadlocks(cluster: &Cluster) {
         assert_eq!(course["slug"], *slug);
     }
     fleet.is_whole();
-    let log = std::fs::read_to_string(cluster.directory().join("log")).unwrap();
+    let log = cluster.log();
     assert!(log.matches("deadlock detected").count() >= DEADLOCKS, "{log}");
     let refused = Summary::of(&refused);
     row(

@@ -2,6 +2,7 @@
 
 mod away;
 mod cutter;
+mod failing_disk;
 mod full;
 mod in_doubt;
 mod locks;
@@ -22,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const QUICK: Duration = Duration::from_secs(8);
 
 /// The scenarios. The last one starts the server anew with fewer connections.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "postgres_stops",
     "postgres_crashes",
     "postgres_locks",
@@ -31,6 +32,7 @@ const NAMES: [&str; 9] = [
     "postgres_commit_in_doubt",
     "postgres_deadlocks",
     "postgres_serialization",
+    "postgres_on_a_failing_disk",
     "postgres_is_full",
 ];
 
@@ -54,6 +56,7 @@ pub async fn run(filter: &Filter) {
             "postgres_commit_in_doubt" => in_doubt::run(&cluster).await,
             "postgres_deadlocks" => lost_races::deadlocks(&cluster).await,
             "postgres_serialization" => lost_races::serialization(&cluster).await,
+            "postgres_on_a_failing_disk" => failing_disk::run(&cluster).await,
             _ => full::run(&cluster).await,
         }
     }
