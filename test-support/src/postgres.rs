@@ -6,6 +6,7 @@
 mod account;
 mod cluster;
 mod database;
+mod disk;
 mod installation;
 mod settings;
 mod watchdog;

@@ -32,8 +32,13 @@ impl Account {
             .into_iter()
             .find_map(|name| Self::named(name, &users));
         let account = account.unwrap_or(NOBODY);
-        chown(directory, Some(account.uid), Some(account.gid)).expect("root may give a directory away");
+        account.take(directory);
         Some(account)
+    }
+
+    /// Hands `path` over to this account.
+    pub(super) fn take(self, path: &Path) {
+        chown(path, Some(self.uid), Some(self.gid)).expect("root may give a directory away");
     }
 
     /// Makes `command` run as this account.

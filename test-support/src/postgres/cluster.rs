@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::account::Account;
 use super::installation::Installation;
 use super::watchdog::Watchdog;
-use super::{TESTS, TestDatabase, database, settings};
+use super::{TESTS, TestDatabase, database, disk, settings};
 use crate::left_out;
 
 /// How long a server may take to start, which includes its recovery, or to end.
@@ -34,6 +34,28 @@ impl Cluster {
     ///
     /// In CI if PostgreSQL is not installed; anywhere if it is and does not start.
     pub async fn start() -> Option<Self> {
+        Self::start_on(None).await
+    }
+
+    /// The same with all of the server's data on a disk with this many bytes. `None` also where no disk can be
+    /// mounted, which has been said as what leaves out `what`.
+    ///
+    /// # Panics
+    ///
+    /// As [`Cluster::start`] does, and in CI if no disk can be mounted.
+    pub async fn start_on_small_disk(bytes: u64, what: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        match disk::mount(folder.path(), bytes).and_then(|()| disk::unmount(folder.path())) {
+            Ok(()) => left_out::is_here(what),
+            Err(why) => {
+                left_out::leave_out(what, &why, "it needs a root that may mount a tmpfs");
+                return None;
+            }
+        }
+        Self::start_on(Some(bytes)).await
+    }
+
+    async fn start_on(disk: Option<u64>) -> Option<Self> {
         let Some(installation) = Installation::find() else {
             let why = "neither TEST_POSTGRES_URL nor the programs initdb, pg_ctl and postgres are here";
             left_out::leave_out(
@@ -43,7 +65,7 @@ impl Cluster {
             );
             return None;
         };
-        let process = blocking(move || Process::create(installation, Process::initialise)).await;
+        let process = blocking(move || Process::create(installation, disk, Process::initialise)).await;
         left_out::is_here(TESTS);
         Some(Self(Arc::new(process)))
     }
@@ -57,7 +79,7 @@ impl Cluster {
     pub async fn replica(&self) -> Self {
         let (installation, url) = (self.0.installation.clone(), self.url("postgres"));
         let copy = move |process: &Process| process.copy_of(&url);
-        let process = blocking(move || Process::create(installation, copy)).await;
+        let process = blocking(move || Process::create(installation, None, copy)).await;
         Self(Arc::new(process))
     }
 
@@ -183,8 +205,12 @@ struct Process {
 }
 
 impl Process {
-    /// Makes the files of a server by `fill`, and starts it.
-    fn create(installation: Installation, fill: impl FnOnce(&Self) -> Result<(), String>) -> Self {
+    /// Makes the files of a server by `fill`, where wanted on a disk of their own, and starts it.
+    fn create(
+        installation: Installation,
+        disk: Option<u64>,
+        fill: impl FnOnce(&Self) -> Result<(), String>,
+    ) -> Self {
         let directory = tempfile::Builder::new().prefix("online-edu-postgres-").tempdir();
         let directory = directory.expect("a temporary directory").keep();
         let directory = directory.canonicalize().expect("a directory just created");
@@ -198,6 +224,14 @@ impl Process {
             port: 0,
             _watchdog: watchdog,
         };
+        if let Some(bytes) = disk {
+            let data = process.data();
+            fs::create_dir(&data).expect("a directory that is ours");
+            disk::mount(&data, bytes).unwrap_or_else(|why| panic!("{why}"));
+            if let Some(account) = account {
+                account.take(&data);
+            }
+        }
         fill(&process).unwrap_or_else(|why| panic!("{why}"));
         // Another process may take the port before the server does.
         let mut failure = String::new();

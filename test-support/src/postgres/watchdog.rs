@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Stops the server in `$1/data`, if there is one, and removes `$1`.
+/// Stops the server in `$1/data`, if there is one, unmounts that if it is a disk of its own, and removes `$1`.
 ///
 /// A process id is believed only if its process works in that directory (or if the system cannot tell): the
 /// file could be older than the process that has the id now.
@@ -25,6 +25,7 @@ case $(readlink "/proc/$pid/cwd") in
     [ -e "$pidfile" ] && kill -KILL "$pid"
     ;;
 esac
+umount "$1/data" 2>/dev/null || umount -l "$1/data" 2>/dev/null
 rm -rf "$1" || { sleep 1; rm -rf "$1"; }
 "#;
 

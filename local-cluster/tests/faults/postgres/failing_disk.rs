@@ -3,11 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::{Connection, PgConnection};
 use test_support::postgres::Cluster;
 use tokio::time::sleep;
 
-use super::{PATIENCE, QUICK, tell};
+use super::{PATIENCE, QUICK, comes_back, tell};
 use crate::{
     asking::reads,
     disk::Failing,
@@ -16,8 +15,6 @@ use crate::{
 
 /// How long that lasts.
 const LASTS: Duration = Duration::from_secs(3);
-/// How long the server may take to come back or to give up.
-const COMES_BACK: Duration = Duration::from_secs(60);
 
 pub async fn run(cluster: &Cluster) {
     if !Failing::can_be_made("the test of PostgreSQL on a failing disk") {
@@ -80,20 +77,4 @@ pub async fn run(cluster: &Cluster) {
         "{count} calls failed, {panicked} panics"
     );
     assert!(last < QUICK, "{last:?}");
-}
-
-/// Whether the server comes back by itself, rather than giving up.
-async fn comes_back(cluster: &Cluster) -> bool {
-    let begun = Instant::now();
-    while PgConnection::connect(&cluster.url("postgres")).await.is_err() {
-        if !cluster.is_running().await {
-            return false;
-        }
-        assert!(
-            begun.elapsed() < COMES_BACK,
-            "the server neither comes back nor ends"
-        );
-        sleep(Duration::from_millis(50)).await;
-    }
-    true
 }

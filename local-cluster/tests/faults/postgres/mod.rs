@@ -4,16 +4,18 @@ mod away;
 mod cutter;
 mod failing_disk;
 mod full;
+mod full_disk;
 mod in_doubt;
 mod locks;
 mod lost_races;
 mod read_only;
 mod slow;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use test_support::postgres::Cluster;
+use tokio::time::sleep;
 
 use crate::fleet::Filter;
 
@@ -21,6 +23,9 @@ use crate::fleet::Filter;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a request may take while the database is away, on such a machine: less than the gateway waits.
 const QUICK: Duration = Duration::from_secs(8);
+
+/// How long a server may take to come back or to give up.
+const COMES_BACK: Duration = Duration::from_secs(60);
 
 /// The scenarios. The last one starts the server anew with fewer connections.
 const NAMES: [&str; 10] = [
@@ -37,6 +42,10 @@ const NAMES: [&str; 10] = [
 ];
 
 pub async fn run(filter: &Filter) {
+    // On a server of its own.
+    if filter.wants("postgres_on_a_full_disk") {
+        full_disk::run().await;
+    }
     let wanted = NAMES.iter().filter(|name| filter.wants(name));
     let wanted: Vec<&str> = wanted.copied().collect();
     if wanted.is_empty() {
@@ -70,4 +79,20 @@ async fn tell(cluster: &Cluster, statements: &[&str]) {
         statement.execute(&mut operator).await.unwrap();
     }
     operator.close().await.unwrap();
+}
+
+/// Whether the server comes back by itself, rather than giving up.
+async fn comes_back(cluster: &Cluster) -> bool {
+    let begun = Instant::now();
+    while PgConnection::connect(&cluster.url("postgres")).await.is_err() {
+        if !cluster.is_running().await {
+            return false;
+        }
+        assert!(
+            begun.elapsed() < COMES_BACK,
+            "the server neither comes back nor ends"
+        );
+        sleep(Duration::from_millis(50)).await;
+    }
+    true
 }
