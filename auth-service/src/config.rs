@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use lettre::message::Mailbox;
 use service_runtime::{
     duration,
-    secret::Secret,
+    secret::{LiveSecret, Secret},
     settings::{
         self, DATA_DIR, ENABLE_LOGGING, ENVIRONMENT, Environment, Faults, RUST_LOG, Reader, SERVICE_TOKEN,
         SHUTDOWN_GRACE, Setting, Values, from_str, secrets, switch, text,
@@ -135,9 +135,9 @@ pub struct Config {
     /// What is shown and who is trusted on connections.
     pub tls: Tls,
     /// The database.
-    pub database_url: Secret<String>,
+    pub database_url: LiveSecret,
     /// A read replica of it, for lists.
-    pub read_database_url: Option<Secret<String>>,
+    pub read_database_url: Option<LiveSecret>,
     /// Where people reach the gateway, without a slash at the end; also the issuer of tokens.
     pub base_url: String,
     /// What services show each other; the first one counts, the second one while it is being changed.
@@ -292,14 +292,14 @@ fn mail(
     let host = reader.read_optional("EMAIL_HOST", text);
     let port = reader.read("EMAIL_PORT", from_str::<u16>);
     let username = reader.read_optional("EMAIL_USERNAME", text);
-    let password = reader.read_optional("EMAIL_PASSWORD", text);
+    let password = reader.read_secret("EMAIL_PASSWORD", text);
     let use_tls = reader.read("EMAIL_USE_TLS", switch);
     match host? {
         Some(host) => Some(MailDestination::Smtp(SmtpConfig {
             host,
             port: port?,
             username: username?,
-            password: password?.map(Secret::new),
+            password: password?,
             use_tls: use_tls?,
         })),
         None if production => {

@@ -270,6 +270,7 @@ pub async fn serve(
         .add_service(TokenServiceServer::new(token).max_decoding_message_size(LARGEST_MESSAGE));
     let readiness = Readiness::default();
     readiness.set(DATABASE, true);
+    store.follow(&config.database_url, config.read_database_url.as_ref(), tasks);
     let answers = async move || store.answers().await;
     tasks.spawn(
         "readiness",

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use service_runtime::{
     duration,
     grpc::channel::Upstream,
-    secret::Secret,
+    secret::{LiveSecret, Secret},
     settings::{
         self, DATA_DIR, ENABLE_LOGGING, ENVIRONMENT, Environment, Faults, Reader, SERVICE_TOKEN, Setting,
         Values,
@@ -80,9 +80,9 @@ pub struct Config {
     /// What services show each other: one, or two while it is being changed. The first one is shown.
     pub service_tokens: Vec<Secret<String>>,
     /// Where courses are kept: `postgres://…` or `sqlite:<file>`.
-    pub database_url: Secret<String>,
+    pub database_url: LiveSecret,
     /// A read replica of it, for lists.
-    pub read_database_url: Option<Secret<String>>,
+    pub read_database_url: Option<LiveSecret>,
     /// The currency of new courses.
     pub default_currency: Currency,
     /// How long running requests may take to finish.

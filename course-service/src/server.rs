@@ -84,6 +84,7 @@ pub async fn serve(
     config.tls.follow(tasks);
     let tracer = Tracer::start(config.traces.as_ref(), "course-service", tasks)?;
     let store = migrate(&config).await?;
+    store.follow(&config.database_url, config.read_database_url.as_ref(), tasks);
     let shown = config.service_tokens.first().ok_or(StartError::NoServiceToken)?;
     let auth = AuthClient::new(Channel::at(&config.auth_url), shown)?;
     let secrets: Vec<_> = config

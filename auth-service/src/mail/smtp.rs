@@ -17,7 +17,7 @@ use lettre::transport::smtp::{
     extension::ClientId,
     response::Response,
 };
-use service_runtime::secret::Secret;
+use service_runtime::secret::LiveSecret;
 
 use super::{SendError, message::Message};
 
@@ -41,7 +41,7 @@ pub struct SmtpConfig {
     /// The name to log in with; without one nobody logs in.
     pub username: Option<String>,
     /// The password to log in with.
-    pub password: Option<Secret<String>>,
+    pub password: Option<LiveSecret>,
     /// Whether nothing may be sent but over TLS.
     pub use_tls: bool,
 }
@@ -58,7 +58,8 @@ pub struct Smtp {
     host: String,
     port: u16,
     encryption: Encryption,
-    credentials: Option<Credentials>,
+    username: Option<String>,
+    password: Option<LiveSecret>,
     /// What we call ourselves.
     name: ClientId,
 }
@@ -84,18 +85,12 @@ impl Smtp {
             (true, SUBMISSIONS_PORT) => Encryption::FromStart(tls()?),
             (true, _) => Encryption::ByStartTls(tls()?),
         };
-        let password = config
-            .password
-            .map(|password| password.expose().clone())
-            .unwrap_or_default();
-        let credentials = config
-            .username
-            .map(|username| Credentials::new(username, password));
         Ok(Self {
             host: config.host,
             port: config.port,
             encryption,
-            credentials,
+            username: config.username,
+            password: config.password,
             name: ClientId::default(),
         })
     }
@@ -138,13 +133,25 @@ impl Smtp {
                 .await
                 .map_err(transient("STARTTLS"))?;
         }
-        if let Some(credentials) = &self.credentials {
+        if let Some(username) = &self.username {
+            let credentials = Credentials::new(username.clone(), self.password_now().await?);
             connection
-                .auth(DEFAULT_MECHANISMS, credentials)
+                .auth(DEFAULT_MECHANISMS, &credentials)
                 .await
                 .map_err(transient("logging in"))?;
         }
         Ok(connection)
+    }
+
+    /// The password as it is now: it may be changed while the service runs.
+    async fn password_now(&self) -> Result<String, SendError> {
+        let Some(password) = &self.password else {
+            return Ok(String::new());
+        };
+        match password.now().await {
+            Ok(password) => Ok(password.expose().clone()),
+            Err(error) => Err(SendError::Transient(format!("EMAIL_PASSWORD_FILE: {error}"))),
+        }
     }
 }
 

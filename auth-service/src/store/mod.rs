@@ -15,7 +15,11 @@ pub mod user;
 
 use std::sync::Arc;
 
-use service_runtime::database::{Database, Lists, is_unavailable};
+use service_runtime::{
+    database::{Database, Lists, follow, is_unavailable},
+    lifecycle::Tasks,
+    secret::LiveSecret,
+};
 use sqlx::migrate::{MigrateError, Migrator};
 use tokio::sync::Notify;
 
@@ -81,6 +85,15 @@ impl Store {
     pub fn with_replica(self, url: &str) -> Result<Self, sqlx::Error> {
         let lists = self.lists.with_replica(url, SCHEMA)?;
         Ok(Self { lists, ..self })
+    }
+
+    /// Opens connections as the files say in which the addresses stand, until the tasks are asked to stop.
+    pub fn follow(&self, primary: &LiveSecret, replica: Option<&LiveSecret>, tasks: &Tasks) {
+        let databases = vec![self.writes.clone(), self.reads.clone(), self.lists.on_primary()];
+        follow(primary, SCHEMA, databases, tasks);
+        if let Some(replica) = replica {
+            follow(replica, SCHEMA, self.lists.on_replica(), tasks);
+        }
     }
 
     /// Applies the migrations that are not applied yet.

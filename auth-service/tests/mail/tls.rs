@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use auth_service::mail::smtp::SmtpConfig;
-use service_runtime::secret::Secret;
+use service_runtime::secret::LiveSecret;
 use test_support::{certificate::Certificate, smtp::SmtpServer};
 
 use crate::{
@@ -17,7 +17,7 @@ async fn nothing_goes_out_in_the_clear_where_tls_is_wanted() {
     let server = SmtpServer::builder().credentials("edu", "secret").start().await;
     let config = SmtpConfig {
         username: Some("edu".to_owned()),
-        password: Some(Secret::new("secret".to_owned())),
+        password: Some(LiveSecret::new("secret".to_owned(), None)),
         use_tls: true,
         ..plain(server.port())
     };
@@ -62,7 +62,7 @@ async fn a_wrong_password_kills_no_mail() {
     let server = SmtpServer::builder().credentials("edu", "secret").start().await;
     let config = |password: &str| SmtpConfig {
         username: Some("edu".to_owned()),
-        password: Some(Secret::new(password.to_owned())),
+        password: Some(LiveSecret::new(password.to_owned(), None)),
         ..plain(server.port())
     };
     let mail = outbox.queue_notice("ada@example.org", now()).await;

@@ -12,7 +12,11 @@ mod slug;
 pub use course::{Changed, Created};
 pub use instructor::Known;
 
-use service_runtime::database::{Database, Lists, is_unavailable};
+use service_runtime::{
+    database::{Database, Lists, follow, is_unavailable},
+    lifecycle::Tasks,
+    secret::LiveSecret,
+};
 use sqlx::migrate::{MigrateError, Migrator};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -93,6 +97,25 @@ impl Store {
             searches,
             ..self
         })
+    }
+
+    /// Opens connections as the files say in which the addresses stand, until the tasks are asked to stop.
+    pub fn follow(&self, primary: &LiveSecret, replica: Option<&LiveSecret>, tasks: &Tasks) {
+        let databases = vec![
+            self.writes.clone(),
+            self.reads.clone(),
+            self.lists.on_primary(),
+            self.searches.on_primary(),
+        ];
+        follow(primary, SCHEMA, databases, tasks);
+        if let Some(replica) = replica {
+            follow(
+                replica,
+                SCHEMA,
+                [self.lists.on_replica(), self.searches.on_replica()].concat(),
+                tasks,
+            );
+        }
     }
 
     /// Applies the migrations that are not applied yet.

@@ -28,6 +28,7 @@ mod memory;
 mod postgres;
 mod process;
 mod proxy;
+mod secrets;
 mod services;
 mod smtp;
 mod sqlite;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         println!("| fault | expected | seen |\n|---|---|---|");
         // Who waits for a mail server, or for a service, does not disturb others.
         tokio::join!(postgres::run(&filter), smtp::run(&filter));
+        secrets::run(&filter).await;
         tokio::join!(services::run(&filter), flaky::run(&filter));
         clock::run(&filter).await;
         sqlite::run(&filter).await;

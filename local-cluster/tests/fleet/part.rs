@@ -36,7 +36,10 @@ pub fn orders() -> Option<Orders> {
     let values = settings
         .into_iter()
         .fold(Values::default(), |values, (name, value)| {
-            values.with(&name, value)
+            match name.strip_suffix("_FILE") {
+                Some(secret) => values.with_file(secret, value),
+                None => values.with(&name, value),
+            }
         });
     Some(Orders { part, values })
 }

@@ -118,6 +118,18 @@ impl Lists {
         usual.count_connections(database, work);
     }
 
+    /// Where lists are read on the primary.
+    pub fn on_primary(&self) -> Database {
+        self.primary.clone()
+    }
+
+    /// Where lists are read on the replica, if there is one.
+    pub fn on_replica(&self) -> Vec<Database> {
+        let replica = self.replica.iter();
+        let databases = replica.flat_map(|replica| [&replica.database, &replica.probe]);
+        databases.cloned().collect()
+    }
+
     /// Closes the connections, once the running statements are done.
     pub async fn close(&self) {
         self.primary.close().await;

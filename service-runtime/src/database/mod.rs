@@ -3,6 +3,7 @@
 //! A store writes each query once and runs it by [`on!`](crate::on) against whichever database this is. Both take
 //! `$1` placeholders, `RETURNING`, `ON CONFLICT`, row values, and the native uuid and timestamp types.
 
+mod follow;
 mod hints;
 pub mod idempotency;
 mod lists;
@@ -16,6 +17,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+pub use follow::follow;
 pub use lists::Lists;
 
 /// How many connections to PostgreSQL write, and how many only read.
@@ -28,6 +30,8 @@ const TURN: Duration = Duration::from_secs(5);
 const OTHERS: Duration = Duration::from_secs(3);
 /// How long one statement may run on PostgreSQL, in milliseconds.
 const STATEMENT_TIMEOUT: &str = "5000";
+/// What connections that only read are told.
+const READ_ONLY: (&str, &str) = ("default_transaction_read_only", "on");
 /// How long one statement may wait for a lock on PostgreSQL, in milliseconds.
 const LOCK_TIMEOUT: &str = "3000";
 
@@ -137,7 +141,7 @@ impl Database {
         match self {
             Self::Postgres(pool) => {
                 let options = pool.connect_options().as_ref().clone();
-                let options = options.options([("default_transaction_read_only", "on")]);
+                let options = options.options([READ_ONLY]);
                 let readers = pool.options().clone().max_connections(READERS);
                 Self::Postgres(readers.connect_lazy_with(options))
             }

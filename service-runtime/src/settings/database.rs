@@ -1,12 +1,12 @@
 //! Where a service's database is.
 
 use super::{Reader, text};
-use crate::secret::Secret;
+use crate::secret::LiveSecret;
 
 /// The database of a service: the variable that is its own, else `DATABASE_URL`, else `file` under `DATA_DIR`.
-pub fn database_url(reader: &mut Reader<'_>, own: &str, file: &str) -> Option<Secret<String>> {
+pub fn database_url(reader: &mut Reader<'_>, own: &str, file: &str) -> Option<LiveSecret> {
     // The address itself may hold a password: no fault repeats it.
-    let own = reader.read_optional(own, |url| {
+    let own = reader.read_secret(own, |url| {
         let known = is_postgres(url) || url.starts_with("sqlite:");
         if known {
             Ok(url.to_owned())
@@ -14,7 +14,7 @@ pub fn database_url(reader: &mut Reader<'_>, own: &str, file: &str) -> Option<Se
             Err("begins with neither postgres:// nor sqlite:".to_owned())
         }
     });
-    let shared = reader.read_optional("DATABASE_URL", |url| {
+    let shared = reader.read_secret("DATABASE_URL", |url| {
         let sentence =
             "must begin with postgres://; a SQLite file is one service's: set that service's own variable";
         if is_postgres(url) {
@@ -25,10 +25,8 @@ pub fn database_url(reader: &mut Reader<'_>, own: &str, file: &str) -> Option<Se
     });
     let folder = reader.read("DATA_DIR", text)?;
     let folder = folder.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
-    Some(Secret::new(
-        own?.or(shared?)
-            .unwrap_or_else(|| format!("sqlite:{folder}/{file}")),
-    ))
+    let embedded = || LiveSecret::new(format!("sqlite:{folder}/{file}"), None);
+    Some(own?.or(shared?).unwrap_or_else(embedded))
 }
 
 /// The read replica of a service, if it has one: the variable that is its own, else `READ_DATABASE_URL`. `primary`
@@ -36,12 +34,12 @@ pub fn database_url(reader: &mut Reader<'_>, own: &str, file: &str) -> Option<Se
 pub fn read_database_url(
     reader: &mut Reader<'_>,
     own: &str,
-    primary: Option<&Secret<String>>,
-) -> Option<Option<Secret<String>>> {
+    primary: Option<&LiveSecret>,
+) -> Option<Option<LiveSecret>> {
     let mut read = |name: &str| {
-        let url = reader.read_optional(name, |url| {
+        let url = reader.read_secret(name, |url| {
             if is_postgres(url) {
-                Ok(Secret::new(url.to_owned()))
+                Ok(url.to_owned())
             } else {
                 Err("must begin with postgres://".to_owned())
             }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Setting, Values};
+use crate::secret::LiveSecret;
 
 /// Everything that is wrong with the settings, one line each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +54,18 @@ impl<'a> Reader<'a> {
             Some(text) => self.parsed(name, text, parse).map(Some),
             None => Some(None),
         }
+    }
+
+    /// A secret that may be left out, and may change if it stands in a file; otherwise as
+    /// [`Reader::read_optional`] does.
+    pub fn read_secret(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<String, String>,
+    ) -> Option<Option<LiveSecret>> {
+        let file = self.values.file(name).map(Into::into);
+        let secret = self.read_optional(name, parse)?;
+        Some(secret.map(|text| LiveSecret::new(text, file)))
     }
 
     /// Notes something that is wrong with a setting.

@@ -1,16 +1,23 @@
 //! The values that were given, from wherever they were given: flags, environment, files that hold secrets and, in
 //! development, a file `.env`.
 
-use std::{collections::BTreeMap, fmt, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::{Path, PathBuf},
+};
 
 use clap::ArgMatches;
 
 use super::{Setting, command::file_variable};
+use crate::secret::without_line_end;
 
 /// The values that were given, by variable name, and what was wrong with how they were given.
 #[derive(Clone, Default)]
 pub struct Values {
     given: BTreeMap<String, String>,
+    /// The files from which secrets were read.
+    files: BTreeMap<String, PathBuf>,
     faults: Vec<String>,
 }
 
@@ -51,19 +58,25 @@ impl Values {
             (Some(value), None) => {
                 self.given.insert(setting.name.to_owned(), value);
             }
-            (None, Some((path, variable))) => match fs::read_to_string(&path) {
-                Ok(held) => {
-                    let held = held.trim_end_matches(['\r', '\n']).to_owned();
-                    if held.is_empty() {
-                        self.faults.push(format!("{variable}: {path:?} is empty"));
-                    }
-                    self.given.insert(setting.name.to_owned(), held);
-                }
-                Err(error) => self
-                    .faults
-                    .push(format!("{variable}: {path:?} cannot be read: {error}")),
-            },
+            (None, Some((path, _))) => self.read_file(setting.name, path),
             (None, None) => {}
+        }
+    }
+
+    fn read_file(&mut self, name: &str, path: String) {
+        let variable = file_variable(name);
+        match fs::read_to_string(&path) {
+            Ok(held) => {
+                let held = without_line_end(&held).to_owned();
+                if held.is_empty() {
+                    self.faults.push(format!("{variable}: {path:?} is empty"));
+                }
+                self.given.insert(name.to_owned(), held);
+                self.files.insert(name.to_owned(), path.into());
+            }
+            Err(error) => self
+                .faults
+                .push(format!("{variable}: {path:?} cannot be read: {error}")),
         }
     }
 
@@ -91,6 +104,18 @@ impl Values {
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.given.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// The same values with a secret from a file.
+    #[must_use]
+    pub fn with_file(mut self, name: &str, path: impl Into<String>) -> Self {
+        self.read_file(name, path.into());
+        self
+    }
+
+    /// The file from which a secret was read, if it was.
+    pub(super) fn file(&self, name: &str) -> Option<&Path> {
+        self.files.get(name).map(PathBuf::as_path)
     }
 
     /// The value given for a setting; an empty one counts as not given.
