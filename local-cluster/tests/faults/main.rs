@@ -25,6 +25,7 @@ mod disk;
 mod fleet;
 mod herd;
 mod memory;
+mod migrations;
 mod postgres;
 mod process;
 mod proxy;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         println!("| fault | expected | seen |\n|---|---|---|");
         // Who waits for a mail server, or for a service, does not disturb others.
         tokio::join!(postgres::run(&filter), smtp::run(&filter));
+        migrations::run(&filter).await;
         secrets::run(&filter).await;
         tokio::join!(services::run(&filter), flaky::run(&filter));
         clock::run(&filter).await;

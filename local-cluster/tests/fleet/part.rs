@@ -1,11 +1,12 @@
 //! One process of the fleet: a service as its own binary runs it, told by its environment which one.
 
-use std::{collections::BTreeMap, error::Error, process::ExitCode};
+use std::{collections::BTreeMap, error::Error, path::Path, process::ExitCode};
 
 use chrono::TimeDelta;
 use service_runtime::{
     admin,
     clock::Clock,
+    database::Database,
     lifecycle::Tasks,
     listen,
     process::{ended, until_told_to_stop},
@@ -13,11 +14,14 @@ use service_runtime::{
     settings::{Environment, Values},
     telemetry,
 };
+use sqlx::migrate::Migrator;
 
 /// The variable that tells a process which part it is.
 pub const PART: &str = "FLEET_PART";
 /// The variable with its settings, as a JSON object.
 pub const SETTINGS: &str = "FLEET_SETTINGS";
+/// The variable with the folder of the migrations of a newer version, which course-service then is.
+pub const MIGRATIONS: &str = "FLEET_MIGRATIONS";
 
 /// What it logs when its clock was turned.
 pub const TURNED: &str = "the clock was turned";
@@ -77,6 +81,12 @@ async fn run(Orders { part, values }: Orders, clock: Clock) -> Result<(), Box<dy
         "course-service" => {
             let config = course_service::config::Config::from_values(&values)?;
             let grace = config.shutdown_grace;
+            if let Some(folder) = std::env::var_os(MIGRATIONS) {
+                let migrator = Migrator::new(Path::new(&folder)).await?;
+                let database = Database::connect(config.database_url.expose(), "course").await?;
+                database.migrate("course", Box::leak(Box::new(migrator))).await?;
+                database.close().await;
+            }
             let (listener, admin) = (listen::bind(config.listen)?, listen::bind(config.admin_listen)?);
             course_service::server::serve(config, listener, Some(admin), clock, &tasks).await?;
             grace

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::Write,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -16,7 +16,7 @@ use service_runtime::{
     settings::{Setting, Values},
 };
 
-use super::part::{PART, SETTINGS, TURNED};
+use super::part::{MIGRATIONS, PART, SETTINGS, TURNED};
 
 /// How long a process may take to be ready, or to notice that it is not.
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -32,6 +32,8 @@ pub struct Replica {
     /// From its next start on, its files are on a disk of their own with this many bytes, which goes away with the
     /// process.
     pub small_disk: Option<u64>,
+    /// From its next start on, it is of a version that has these migrations.
+    pub migrations: Option<PathBuf>,
     folder: PathBuf,
     settings: BTreeMap<String, String>,
     admin: SocketAddr,
@@ -55,6 +57,7 @@ impl Replica {
             address,
             nobody_reads_its_log: false,
             small_disk: None,
+            migrations: None,
             folder: folder.to_owned(),
             settings,
             admin,
@@ -65,12 +68,25 @@ impl Replica {
         }
     }
 
+    /// Another one of the same, at another address of this computer; not started yet.
+    pub fn twin(&self, last: u8) -> Self {
+        let ip = IpAddr::V4(Ipv4Addr::new(127, 0, 0, last));
+        let [address, admin] = [self.address, self.admin].map(|at| SocketAddr::new(ip, at.port()));
+        let mut twin = Self::new(self.part, address, admin, &self.folder, &BTreeMap::new());
+        twin.settings = self
+            .settings
+            .replace(&self.address.to_string(), &address.to_string())
+            .replace(&self.admin.to_string(), &admin.to_string());
+        twin
+    }
+
     /// Starts it.
     pub fn start(&mut self) {
         let mut command = self.command();
         command
             .env(PART, self.part)
             .env(SETTINGS, serde_json::to_string(&self.settings).unwrap())
+            .envs(self.migrations.as_ref().map(|folder| (MIGRATIONS, folder)))
             .stdin(Stdio::piped())
             .stdout(Stdio::null());
         if self.nobody_reads_its_log {

@@ -14,13 +14,13 @@ const AGAIN: Duration = Duration::from_secs(1);
 impl Database {
     /// What transactions notify `channel` of, over a connection of its own. SQLite has no notifications: nothing comes.
     pub fn hints(&self, channel: &'static str) -> impl Stream<Item = ()> + Send + use<> {
-        let database = self.few(1);
+        let database = self.clone();
         unfold(None, move |listener| {
             let database = database.clone();
             async move {
-                let Database::Postgres(pool) = &database else {
+                if matches!(database, Database::Sqlite(_)) {
                     return pending().await;
-                };
+                }
                 let mut listener: Option<PgListener> = listener;
                 loop {
                     match &mut listener {
@@ -28,7 +28,7 @@ impl Database {
                             Ok(_notification) => return Some(((), listener)),
                             Err(_lost) => listener = None,
                         },
-                        None => match listen(pool, channel).await {
+                        None => match listen(&database, channel).await {
                             // What came before it listened is not known.
                             Ok(listening) => return Some(((), Some(listening))),
                             Err(_away) => tokio::time::sleep(AGAIN).await,
@@ -40,8 +40,12 @@ impl Database {
     }
 }
 
-async fn listen(pool: &sqlx::PgPool, channel: &str) -> Result<PgListener, sqlx::Error> {
-    let mut listener = PgListener::connect_with(pool).await?;
+async fn listen(database: &Database, channel: &str) -> Result<PgListener, sqlx::Error> {
+    // Opened as connections are opened now: the password may be another one than at first.
+    let Database::Postgres(pool) = database.few(1) else {
+        return Err(sqlx::Error::PoolClosed);
+    };
+    let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(channel).await?;
     Ok(listener)
 }
