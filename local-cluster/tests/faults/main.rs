@@ -19,8 +19,8 @@
 mod asking;
 mod cancels;
 mod clock;
-mod flaky;
 mod disk;
+mod flaky;
 #[path = "../fleet/mod.rs"]
 mod fleet;
 mod herd;

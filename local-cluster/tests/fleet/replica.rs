@@ -72,12 +72,13 @@ impl Replica {
     pub fn twin(&self, last: u8) -> Self {
         let ip = IpAddr::V4(Ipv4Addr::new(127, 0, 0, last));
         let [address, admin] = [self.address, self.admin].map(|at| SocketAddr::new(ip, at.port()));
-        let mut twin = Self::new(self.part, address, admin, &self.folder, &BTreeMap::new());
-        twin.settings = self
-            .settings
-            .replace(&self.address.to_string(), &address.to_string())
-            .replace(&self.admin.to_string(), &admin.to_string());
-        twin
+        let mut settings = self.settings.clone();
+        for value in settings.values_mut() {
+            *value = value
+                .replace(&self.address.to_string(), &address.to_string())
+                .replace(&self.admin.to_string(), &admin.to_string());
+        }
+        Self::new(self.part, address, admin, &self.folder, settings)
     }
 
     /// Starts it.

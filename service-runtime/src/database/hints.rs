@@ -4,7 +4,7 @@
 use std::{future::pending, time::Duration};
 
 use futures_util::{Stream, stream::unfold};
-use sqlx::postgres::PgListener;
+use sqlx::{PgPool, postgres::PgListener};
 
 use super::Database;
 
@@ -18,9 +18,9 @@ impl Database {
         unfold(None, move |listener| {
             let database = database.clone();
             async move {
-                if matches!(database, Database::Sqlite(_)) {
+                let Database::Postgres(pool) = &database else {
                     return pending().await;
-                }
+                };
                 let mut listener: Option<PgListener> = listener;
                 loop {
                     match &mut listener {
@@ -28,7 +28,7 @@ impl Database {
                             Ok(_notification) => return Some(((), listener)),
                             Err(_lost) => listener = None,
                         },
-                        None => match listen(&database, channel).await {
+                        None => match listen(pool, channel).await {
                             // What came before it listened is not known.
                             Ok(listening) => return Some(((), Some(listening))),
                             Err(_away) => tokio::time::sleep(AGAIN).await,
@@ -40,12 +40,15 @@ impl Database {
     }
 }
 
-async fn listen(database: &Database, channel: &str) -> Result<PgListener, sqlx::Error> {
+async fn listen(pool: &PgPool, channel: &str) -> Result<PgListener, sqlx::Error> {
     // Opened as connections are opened now: the password may be another one than at first.
-    let Database::Postgres(pool) = database.few(1) else {
-        return Err(sqlx::Error::PoolClosed);
-    };
-    let mut listener = PgListener::connect_with(&pool).await?;
+    let options = pool.connect_options().as_ref().clone();
+    let own = pool
+        .options()
+        .clone()
+        .max_connections(1)
+        .connect_lazy_with(options);
+    let mut listener = PgListener::connect_with(&own).await?;
     listener.listen(channel).await?;
     Ok(listener)
 }
