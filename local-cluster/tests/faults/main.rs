@@ -29,6 +29,7 @@ mod migrations;
 mod postgres;
 mod process;
 mod proxy;
+mod revocation;
 mod secrets;
 mod services;
 mod smtp;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         migrations::run(&filter).await;
         secrets::run(&filter).await;
         tokio::join!(services::run(&filter), flaky::run(&filter));
+        revocation::run(&filter).await;
         clock::run(&filter).await;
         sqlite::run(&filter).await;
         process::run(&filter).await;

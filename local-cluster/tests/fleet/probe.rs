@@ -96,6 +96,13 @@ impl Probe {
         Summary::of(&self.answered(from, to))
     }
 
+    /// How long after `from` the last request began that was served; nothing when none was.
+    pub fn last_served(&self, from: Instant) -> Duration {
+        let samples = self.answered(from, Instant::now());
+        let served = samples.iter().filter(|sample| sample.is_served());
+        served.map(|sample| sample.begun - from).max().unwrap_or_default()
+    }
+
     fn answered(&self, from: Instant, to: Instant) -> Vec<Sample> {
         let samples = self.samples.lock().unwrap();
         let mut found: Vec<Sample> = samples
