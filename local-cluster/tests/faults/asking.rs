@@ -9,7 +9,7 @@ use std::{
 use reqwest::Method;
 use serde_json::json;
 
-use crate::fleet::{Fleet, Ground, Probe, STAFF, Summary, people::Person};
+use crate::fleet::{Fleet, Ground, Probe, STAFF, Sample, Summary, people::Person};
 
 /// How long a recovery may take on a machine that does much else; how long it took is in the row.
 pub const PATIENCE: Duration = Duration::from_secs(15);
@@ -146,4 +146,15 @@ pub fn creates(staff: &Person, pause: Duration) -> Probe {
         let course = json!({"title": format!("Asked {number}"), "description": "d", "price": "1.50"});
         async move { staff.send(Method::POST, "/courses", Some(course), &[]).await }
     })
+}
+
+/// Somebody looks at their profile and at the courses, thirty times each, more at once than there are open connections
+/// to the databases.
+pub async fn at_once(person: &Person) -> Summary {
+    let one = async |path: &str| {
+        let begun = Instant::now();
+        Sample::answered(begun, person.send(Method::GET, path, None, &[]).await)
+    };
+    let many = (0..30).flat_map(|_| [one("/me"), one("/courses")]);
+    Summary::of(&futures::future::join_all(many).await)
 }

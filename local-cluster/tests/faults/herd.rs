@@ -49,60 +49,74 @@ async fn herd() {
     let gateway = fleet.gateways[0];
     let idle = fleet.part("gateway").memory();
     let people = (0..herd).map(|number| Client::new(number, gateway)).collect();
-    let (people, come) = all_served(people, COURSES, "").await;
+    let (mut people, come) = all_served(people, COURSES, "").await;
     let full = fleet.part("gateway").memory();
-
-    fleet.part("gateway").kill();
-    let from = Instant::now();
-    fleet.part("gateway").start();
-    let ready = async {
-        fleet.part("gateway").becomes_ready().await;
-        from.elapsed()
-    };
-    let (ready, (mut people, came_back)) = tokio::join!(ready, all_served(people, COURSES, ""));
-    let memory = fleet.part("gateway").memory();
-    fleet.is_whole();
+    let seen = restarted(&mut fleet, "gateway", &mut people, COURSES, "").await;
     row(
         &format!(
             "gateway killed and started again while {herd} are connected, who come back and ask at once"
         ),
         "ready within 5 s; everybody is served; no process ends",
-        &format!(
-            "ready {} after; {came_back} (at first: {come}); memory {idle:.0} MiB, with their connections {full:.0}, \
-             after the restart {memory:.0}",
-            millis(ready)
-        ),
+        &format!("{seen}; before, {come} and memory {idle:.0} MiB, then {full:.0}"),
     );
-    assert!(ready < READY_WITHIN, "{ready:?}");
     assert!(
-        full.max(memory) < idle + 32.0 + MEMORY * herd as f64,
-        "{full} {memory}"
+        full.max(seen.memory) < idle + 32.0 + MEMORY * herd as f64,
+        "{full} MiB"
     );
 
-    let need_auth = people.split_off(people.len() - NEED_AUTH.min(people.len()));
+    people.truncate(NEED_AUTH);
     let before = fleet.part("auth-service").memory();
-    fleet.part("auth-service").kill();
-    let from = Instant::now();
-    fleet.part("auth-service").start();
-    let ready = async {
-        fleet.part("auth-service").becomes_ready().await;
-        from.elapsed()
-    };
-    let (ready, (_people, came_back)) = tokio::join!(ready, all_served(need_auth, "/me", &staff.access));
-    let memory = fleet.part("auth-service").memory();
-    fleet.is_whole();
+    let seen = restarted(&mut fleet, "auth-service", &mut people, "/me", &staff.access).await;
     row(
         &format!(
             "auth-service killed and started again while {} ask for their profiles at once",
-            came_back.took.len()
+            people.len()
         ),
         "ready within 5 s; everybody is served; no process ends",
-        &format!(
-            "ready {} after; {came_back}; memory {before:.0} MiB, then {memory:.0}",
-            millis(ready)
-        ),
+        &format!("{seen}; before, memory {before:.0} MiB"),
     );
+}
+
+/// What was seen of a restart.
+struct Restarted {
+    ready: Duration,
+    told: Told,
+    memory: f64,
+}
+
+/// Kills a part and starts it again, while all ask at once.
+async fn restarted(
+    fleet: &mut Fleet,
+    part: &str,
+    people: &mut Vec<Client>,
+    path: &str,
+    access: &str,
+) -> Restarted {
+    fleet.part(part).kill();
+    let from = Instant::now();
+    fleet.part(part).start();
+    let ready = async {
+        fleet.part(part).becomes_ready().await;
+        from.elapsed()
+    };
+    let asking = all_served(std::mem::take(people), path, access);
+    let (ready, (served, told)) = tokio::join!(ready, asking);
+    *people = served;
+    fleet.is_whole();
     assert!(ready < READY_WITHIN, "{ready:?}");
+    let memory = fleet.part(part).memory();
+    Restarted { ready, told, memory }
+}
+
+impl fmt::Display for Restarted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ready, told, memory } = self;
+        write!(
+            formatter,
+            "ready {} after; {told}; memory {memory:.0} MiB",
+            millis(*ready)
+        )
+    }
 }
 
 /// How many files a process may have open at most.
@@ -237,7 +251,7 @@ impl fmt::Display for Told {
         } = self;
         write!(
             formatter,
-            "half of them served after {}, all after {}, {refused} refusals ({late} of them 504) and {lost} lost connections before",
+            "half of them served after {}, all after {}, {refused} refusals ({late} of them 504), {lost} connections lost",
             millis(percent(50, took.clone())),
             millis(percent(100, took.clone())),
         )

@@ -6,8 +6,8 @@ use reqwest::Method;
 use tokio::{net::TcpStream, time::sleep};
 
 use crate::{
-    asking::{logins, reads},
-    fleet::{Filter, Fleet, Ground, Sample, Summary, millis, people::Person, row},
+    asking::{at_once, logins, reads},
+    fleet::{Filter, Fleet, Ground, millis, people::Person, row},
 };
 
 /// How long a recovery may take on a machine that does much else; how long it took is in the row.
@@ -45,13 +45,7 @@ async fn no_more_files(part: &str) {
         waiting.push(TcpStream::connect(replica.address).await.unwrap());
     }
     sleep(LASTS).await;
-    // More at once than there are open connections to the database.
-    let one = async |path: &str| {
-        let begun = Instant::now();
-        Sample::answered(begun, staff.send(Method::GET, path, None, &[]).await)
-    };
-    let many = (0..30).flat_map(|_| [one("/me"), one("/courses")]);
-    let many = Summary::of(&futures::future::join_all(many).await);
+    let many = at_once(&staff).await;
     let to = Instant::now();
     fleet.part(part).limit_open_files(1024);
     // A client of its own, and so a connection of its own.

@@ -12,7 +12,7 @@ use crate::{
     fleet::{Filter, Fleet, millis, row},
 };
 
-/// How long a refusal may take on such a machine: less than the gateway waits, which would be a 504.
+/// How long a refusal may take on a machine that does much else: less than the gateway waits, which would be a 504.
 const SOON: Duration = Duration::from_secs(8);
 /// How long a service is down.
 const DOWN: Duration = Duration::from_secs(4);

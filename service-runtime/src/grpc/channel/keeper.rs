@@ -30,8 +30,8 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// How long a connection is silent before the other side is asked whether it is there, and how long it may take to
 /// answer that. A process that is busy beyond measure is late with it, and is not given up for that.
 const PING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(2));
-/// How long to wait before connecting again, at first and at most; a connection that lived longer than the most
-/// counts as a success.
+/// How long to wait before connecting again, at first and at most. After what lasted for longer than the most, a
+/// connection or the attempt at one, it is as at first.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
