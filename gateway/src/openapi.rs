@@ -63,7 +63,6 @@ fn document(pool: &DescriptorPool) -> Value {
                 "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
             },
         },
-        "security": [{}, { "bearer": [] }],
     })
 }
 

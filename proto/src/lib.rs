@@ -1,8 +1,10 @@
 //! The contract of Online Edu: what the services say to each other and to the world.
 //!
 //! Everything here is generated from the `.proto` files beside this crate; nothing generated is kept in the
-//! tree. The messages know their JSON shape ([`json`]) and the RPCs their REST routes ([`rest`]).
+//! tree. The messages know their JSON shape ([`json`]), the RPCs their REST routes ([`rest`]) and whom they are for
+//! ([`access`]).
 
+pub mod access;
 pub mod json;
 pub mod rest;
 

@@ -1,7 +1,10 @@
 //! One route as an OpenAPI operation.
 
 use prost_reflect::{Kind, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
-use proto::rest::{Body, Field, Route};
+use proto::{
+    access::{Audience, audience},
+    rest::{Body, Field, Route},
+};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -26,6 +29,7 @@ pub fn describe(
         "description": comment,
         "parameters": parameters(route, method, comments),
         "responses": responses(route, method, schemas),
+        "security": security(route),
     });
     if let Some(body) = body(route, &method.input(), schemas) {
         let holds_something = body["properties"].as_object().is_some_and(|all| !all.is_empty());
@@ -49,6 +53,15 @@ pub fn problem_response() -> Value {
         "description": "The request was refused.",
         "content": { "application/problem+json": { "schema": schema } },
     })
+}
+
+/// Who has to say who they are, and who may.
+fn security(route: &Route) -> Value {
+    match audience(route.rpc) {
+        Some(Audience::Anyone) => json!([]),
+        Some(Audience::Visitor) => json!([{}, { "bearer": [] }]),
+        _ => json!([{ "bearer": [] }]),
+    }
 }
 
 fn parameters(route: &Route, method: &MethodDescriptor, comments: &Comments) -> Vec<Value> {

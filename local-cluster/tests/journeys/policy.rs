@@ -8,10 +8,11 @@ mod surface;
 use std::collections::BTreeSet;
 
 use prost_reflect::MethodDescriptor;
+use proto::access::Audience;
 
 use self::{
     caller::Callers,
-    row::{ROWS, Who},
+    row::{ROWS, answer},
     surface::{Outcome, over_grpc, over_rest},
 };
 use crate::support::{World, dynamic::methods};
@@ -26,8 +27,15 @@ fn every_rpc_has_one_row_and_every_row_an_rpc() {
 }
 
 #[test]
+fn the_contract_says_what_the_table_says() {
+    for row in ROWS {
+        assert_eq!(row.contract(), Some(row.who), "{}", row.rpc);
+    }
+}
+
+#[test]
 fn what_is_for_services_has_no_route() {
-    for row in ROWS.iter().filter(|row| row.who == Who::Service) {
+    for row in ROWS.iter().filter(|row| row.who == Audience::Service) {
         assert!(row.route().is_none(), "{}", row.rpc);
     }
 }
@@ -42,7 +50,7 @@ async fn every_rpc_serves_those_it_is_for_and_nobody_else() {
         let row = row.unwrap_or_else(|| panic!("no row for {}", method.full_name()));
         // Some calls end the session they are made with.
         for (caller, tokens) in callers.all(&world).await {
-            let expected = row.who.answer(caller);
+            let expected = answer(row.who, caller);
             let outcome = over_grpc(&world, &callers, row, &method, &tokens).await;
             if outcome != expected {
                 wrong.push(format!(
@@ -54,7 +62,7 @@ async fn every_rpc_serves_those_it_is_for_and_nobody_else() {
         let Some(route) = row.route() else { continue };
         for (caller, tokens) in callers.all(&world).await {
             // What a service shows means nothing from outside.
-            let expected = row.who.answer(caller.seen_from_outside());
+            let expected = answer(row.who, caller.seen_from_outside());
             let outcome = over_rest(&world, &callers, row, route, &tokens).await;
             if outcome != expected {
                 wrong.push(format!(

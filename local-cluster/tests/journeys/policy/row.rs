@@ -1,25 +1,11 @@
 //! The table.
 
-use proto::rest::Route;
+use proto::{
+    access::{Audience, audience},
+    rest::Route,
+};
 
 use super::{caller::Caller, surface::Outcome};
-
-/// Whom an RPC is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Who {
-    /// Anyone; nobody looks at their token.
-    Anyone,
-    /// Anyone; a token says what they see, so a bad one is refused.
-    Visitor,
-    /// Whoever is logged in.
-    User,
-    /// Staff.
-    Staff,
-    /// The instructors of the course.
-    Instructor,
-    /// Services.
-    Service,
-}
 
 /// Who may make one call.
 #[derive(Debug)]
@@ -27,12 +13,12 @@ pub struct Row {
     /// Its full name.
     pub rpc: &'static str,
     /// Whom it is for.
-    pub who: Who,
+    pub who: Audience,
     /// Fields of a request that gets as far as the question of rights: `$…` is what [`super::Callers`] knows.
     pub fields: &'static [(&'static str, &'static str)],
 }
 
-const fn row(rpc: &'static str, who: Who, fields: &'static [(&'static str, &'static str)]) -> Row {
+const fn row(rpc: &'static str, who: Audience, fields: &'static [(&'static str, &'static str)]) -> Row {
     Row { rpc, who, fields }
 }
 
@@ -40,128 +26,168 @@ const COURSE: &[(&str, &str)] = &[("slug", "$course")];
 
 /// Who may call what.
 pub const ROWS: &[Row] = &[
-    row("onlineedu.auth.v1.AccountService.Register", Who::Anyone, &[]),
-    row("onlineedu.auth.v1.AccountService.VerifyEmail", Who::Anyone, &[]),
+    row("onlineedu.auth.v1.AccountService.Register", Audience::Anyone, &[]),
+    row(
+        "onlineedu.auth.v1.AccountService.VerifyEmail",
+        Audience::Anyone,
+        &[],
+    ),
     row(
         "onlineedu.auth.v1.AccountService.ResendVerification",
-        Who::Anyone,
+        Audience::Anyone,
         &[],
     ),
     row(
         "onlineedu.auth.v1.AccountService.RequestPasswordReset",
-        Who::Anyone,
+        Audience::Anyone,
         &[],
     ),
-    row("onlineedu.auth.v1.AccountService.ResetPassword", Who::Anyone, &[]),
+    row(
+        "onlineedu.auth.v1.AccountService.ResetPassword",
+        Audience::Anyone,
+        &[],
+    ),
     row(
         "onlineedu.auth.v1.AccountService.ConfirmUsername",
-        Who::Anyone,
+        Audience::Anyone,
         &[],
     ),
-    row("onlineedu.auth.v1.AccountService.GetProfile", Who::User, &[]),
-    row("onlineedu.auth.v1.AccountService.UpdateProfile", Who::User, &[]),
-    row("onlineedu.auth.v1.AccountService.ChangePassword", Who::User, &[]),
-    row("onlineedu.auth.v1.SessionService.Login", Who::Anyone, &[]),
-    row("onlineedu.auth.v1.SessionService.Refresh", Who::Anyone, &[]),
-    row("onlineedu.auth.v1.SessionService.Logout", Who::Anyone, &[]),
-    row("onlineedu.auth.v1.SessionService.LogoutAll", Who::User, &[]),
-    row("onlineedu.auth.v1.SessionService.ListSessions", Who::User, &[]),
+    row("onlineedu.auth.v1.AccountService.GetProfile", Audience::User, &[]),
+    row(
+        "onlineedu.auth.v1.AccountService.UpdateProfile",
+        Audience::User,
+        &[],
+    ),
+    row(
+        "onlineedu.auth.v1.AccountService.ChangePassword",
+        Audience::User,
+        &[],
+    ),
+    row("onlineedu.auth.v1.SessionService.Login", Audience::Anyone, &[]),
+    row("onlineedu.auth.v1.SessionService.Refresh", Audience::Anyone, &[]),
+    row("onlineedu.auth.v1.SessionService.Logout", Audience::Anyone, &[]),
+    row("onlineedu.auth.v1.SessionService.LogoutAll", Audience::User, &[]),
+    row(
+        "onlineedu.auth.v1.SessionService.ListSessions",
+        Audience::User,
+        &[],
+    ),
     row(
         "onlineedu.auth.v1.SessionService.RevokeSession",
-        Who::User,
+        Audience::User,
         &[("id", "$user")],
     ),
-    row("onlineedu.auth.v1.UserService.ListUsers", Who::Staff, &[]),
+    row("onlineedu.auth.v1.UserService.ListUsers", Audience::Staff, &[]),
     row(
         "onlineedu.auth.v1.UserService.GetUser",
-        Who::Staff,
+        Audience::Staff,
         &[("id", "$user")],
     ),
     row(
         "onlineedu.auth.v1.UserService.UpdateUser",
-        Who::Staff,
+        Audience::Staff,
         &[("id", "$user")],
     ),
-    row("onlineedu.auth.v1.TokenService.GetJwks", Who::Anyone, &[]),
+    row("onlineedu.auth.v1.TokenService.GetJwks", Audience::Anyone, &[]),
     row(
         "onlineedu.auth.v1.TokenService.Authorize",
-        Who::Service,
+        Audience::Service,
         &[("access_token", "$access")],
     ),
-    row("onlineedu.auth.v1.TokenService.BatchGetUsers", Who::Service, &[]),
     row(
-        "onlineedu.auth.v1.TokenService.WatchSecurityState",
-        Who::Service,
+        "onlineedu.auth.v1.TokenService.BatchGetUsers",
+        Audience::Service,
         &[],
     ),
-    row("onlineedu.course.v1.CourseService.ListCourses", Who::Visitor, &[]),
+    row(
+        "onlineedu.auth.v1.TokenService.WatchSecurityState",
+        Audience::Service,
+        &[],
+    ),
+    row(
+        "onlineedu.course.v1.CourseService.ListCourses",
+        Audience::Visitor,
+        &[],
+    ),
     row(
         "onlineedu.course.v1.CourseService.GetCourse",
-        Who::Visitor,
+        Audience::Visitor,
         COURSE,
     ),
-    row("onlineedu.course.v1.CourseService.CreateCourse", Who::Staff, &[]),
+    row(
+        "onlineedu.course.v1.CourseService.CreateCourse",
+        Audience::Staff,
+        &[],
+    ),
     row(
         "onlineedu.course.v1.CourseService.UpdateCourse",
-        Who::Instructor,
+        Audience::Instructor,
         COURSE,
     ),
     row(
         "onlineedu.course.v1.CourseService.ListInstructors",
-        Who::Visitor,
+        Audience::Visitor,
         COURSE,
     ),
     row(
         "onlineedu.course.v1.CourseService.AddInstructor",
-        Who::Instructor,
+        Audience::Instructor,
         COURSE,
     ),
     row(
         "onlineedu.course.v1.CourseService.RemoveInstructor",
-        Who::Instructor,
+        Audience::Instructor,
         &[("slug", "$course"), ("user_id", "$user")],
     ),
 ];
 
 impl Row {
+    /// Whom the contract says it is for.
+    pub fn contract(&self) -> Option<Audience> {
+        audience(&self.path())
+    }
+
+    /// The gRPC path.
+    fn path(&self) -> String {
+        let (service, method) = self.rpc.rsplit_once('.').unwrap();
+        format!("/{service}/{method}")
+    }
+
     /// The route over REST, if there is one.
     pub fn route(&self) -> Option<&'static Route> {
-        let (service, method) = self.rpc.rsplit_once('.').unwrap();
-        let path = format!("/{service}/{method}");
+        let path = self.path();
         gateway::transcode::table()
             .into_iter()
             .find(|route| route.rpc == path)
     }
 }
 
-impl Who {
-    /// What a caller is answered.
-    pub fn answer(self, caller: Caller) -> Outcome {
-        let rank = match caller {
-            Caller::BadToken(_) => {
-                return match self {
-                    Self::Anyone => Outcome::Served,
-                    Self::Service => Outcome::Denied,
-                    _ => Outcome::Unknown,
-                };
-            }
-            Caller::Nobody | Caller::Service | Caller::WrongService => 0,
-            Caller::User => 1,
-            Caller::Staff => 2,
-            Caller::Instructor => 3,
-        };
-        let needed = match self {
-            Self::Anyone | Self::Visitor => 0,
-            Self::User => 1,
-            Self::Staff => 2,
-            Self::Instructor => 3,
-            Self::Service if caller == Caller::Service => return Outcome::Served,
-            Self::Service => return Outcome::Denied,
-        };
-        match rank {
-            _ if rank >= needed => Outcome::Served,
-            0 => Outcome::Unknown,
-            _ => Outcome::Denied,
+/// What a caller of this kind is answered where it is for this audience.
+pub fn answer(who: Audience, caller: Caller) -> Outcome {
+    let rank = match caller {
+        Caller::BadToken(_) => {
+            return match who {
+                Audience::Anyone => Outcome::Served,
+                Audience::Service => Outcome::Denied,
+                _ => Outcome::Unknown,
+            };
         }
+        Caller::Nobody | Caller::Service | Caller::WrongService => 0,
+        Caller::User => 1,
+        Caller::Staff => 2,
+        Caller::Instructor => 3,
+    };
+    let needed = match who {
+        Audience::Anyone | Audience::Visitor => 0,
+        Audience::User => 1,
+        Audience::Staff => 2,
+        Audience::Instructor => 3,
+        Audience::Service if caller == Caller::Service => return Outcome::Served,
+        Audience::Service | Audience::Unspecified => return Outcome::Denied,
+    };
+    match rank {
+        _ if rank >= needed => Outcome::Served,
+        0 => Outcome::Unknown,
+        _ => Outcome::Denied,
     }
 }
