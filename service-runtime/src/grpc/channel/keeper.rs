@@ -9,7 +9,7 @@ use std::{
 
 use http::uri::Authority;
 use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     net::TcpStream,
     sync::{oneshot, watch},
@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::{either::Either, io::InspectReader, sync::CancellationToken};
 use tonic::body::Body;
 
-use super::{Connection, Endpoint};
+use super::{Connection, Endpoint, timer::LooksTwice};
 use crate::tls::Connector;
 
 /// How often the name is resolved.
@@ -147,7 +147,7 @@ async fn connect(
         }
     });
     let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
+        .timer(LooksTwice)
         .initial_stream_window_size(1024 * 1024)
         .initial_connection_window_size(4 * 1024 * 1024)
         .keep_alive_interval(PING.0)

@@ -15,6 +15,7 @@
 
 mod address;
 mod keeper;
+mod timer;
 
 use std::{
     io,

@@ -301,6 +301,20 @@ async fn one_that_freezes_is_given_up_and_is_back_when_it_goes_on() {
 }
 
 #[tokio::test]
+async fn one_that_is_late_itself_does_not_take_that_for_silence() {
+    let channel = Channel::to(&format!("http://{}", apart())).unwrap();
+    who(&channel).await;
+    let before = channel.connections.borrow()[0].clone();
+    for _ in 0..4 {
+        // Pings are answered meanwhile; who is to read the answers stands still.
+        std::thread::sleep(Duration::from_millis(2100));
+        tokio::task::yield_now().await;
+    }
+    who(&channel).await;
+    assert!(Arc::ptr_eq(&before, &channel.connections.borrow()[0]));
+}
+
+#[tokio::test]
 async fn those_who_go_away_take_nobody_along() {
     let channel = Channel::to(&format!("http://{}", apart())).unwrap();
     who(&channel).await;
