@@ -5,7 +5,7 @@
 use std::{fs, time::Duration};
 
 use service_runtime::{
-    database::{Database, follow},
+    database::{Database, Lists, follow},
     lifecycle::Tasks,
     secret::LiveSecret,
 };
@@ -41,23 +41,33 @@ async fn what_a_file_says_is_followed_once_it_opens_a_connection() {
     let writes = Database::connect(secret.expose(), "public").await.unwrap();
     let reads = writes.reading();
     let tasks = Tasks::default();
-    follow(&secret, "public", vec![writes.clone(), reads.clone()], &tasks);
-    let both = async || (opened(&writes).await, opened(&reads).await);
-    let named = |name: &str| {
-        let [writing, reading] = ["off", "on"].map(|reads| (name.to_owned(), reads.to_owned()));
-        (writing, reading)
+    // A replica cannot be written to anyway, and is not told so.
+    let lists = Lists::of(reads.clone());
+    let lists = lists.with_replica(secret.expose(), "public").unwrap();
+    let mut databases = vec![writes, reads, lists.on_primary()];
+    follow(&secret, "public", databases.clone(), &tasks);
+    follow(&secret, "public", lists.on_replica(), &tasks);
+    databases.extend(lists.on_replica());
+    let all = async || {
+        let mut all = Vec::new();
+        for database in &databases {
+            all.push(opened(database).await);
+        }
+        all
     };
-    assert_eq!(both().await, named("first"));
+    let named =
+        |name: &str| ["off", "on", "on", "off", "off"].map(|reads| (name.to_owned(), reads.to_owned()));
+    assert_eq!(all().await, named("first"));
 
     for nothing in ["", "nothing", "postgres://postgres@127.0.0.1:1/nowhere"] {
         fs::write(file.path(), nothing).unwrap();
         tokio::time::sleep(A_WHILE).await;
-        assert_eq!(both().await, named("first"), "{nothing:?}");
+        assert_eq!(all().await, named("first"), "{nothing:?}");
     }
 
     fs::write(file.path(), url("second") + "\n").unwrap();
     let followed = async {
-        while both().await != named("second") {
+        while all().await != named("second") {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
