@@ -45,6 +45,7 @@ async fn fails((calls, how, told): (&str, &str, &str)) {
     drop(failing);
     let well = Instant::now();
     let logged_in_again = logins.served_again(well, PATIENCE).await;
+    sleep(Duration::from_secs(1)).await;
     let found = writers.finish().await;
     let (read, profile) = (reads.between(from, to).await, profiles.between(from, to).await);
     let login = logins.between(from, to).await;
