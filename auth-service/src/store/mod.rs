@@ -38,6 +38,8 @@ pub struct Store {
     lists: Lists,
     /// Rings when the state of security has changed.
     news: Arc<Notify>,
+    /// The connection that asks whether the database answers: whatever becomes of the others, nobody waits for it.
+    probe: Database,
 }
 
 /// What can go wrong with the database, beyond what a method's own answer says.
@@ -70,11 +72,13 @@ impl Store {
         let writes = Database::connect(url, SCHEMA).await?;
         let reads = writes.reading();
         let lists = Lists::of(reads.clone());
+        let probe = reads.few(1);
         Ok(Self {
             writes,
             reads,
             lists,
             news: Arc::default(),
+            probe,
         })
     }
 
@@ -111,12 +115,13 @@ impl Store {
     pub async fn answers(&self) -> Result<bool, Error> {
         self.reads.count_connections(SCHEMA, "reads");
         self.writes.count_connections(SCHEMA, "writes");
-        let (answers, ()) = tokio::join!(self.reads.answers(), self.lists.look(SCHEMA));
+        let (answers, ()) = tokio::join!(self.probe.answers(), self.lists.look(SCHEMA));
         Ok(answers?)
     }
 
     /// Closes the connections.
     pub async fn close(&self) {
+        self.probe.close().await;
         self.lists.close().await;
         self.reads.close().await;
         self.writes.close().await;

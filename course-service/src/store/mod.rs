@@ -34,6 +34,8 @@ pub struct Store {
     lists: Lists,
     /// The same by the few connections that searches have to themselves.
     searches: Lists,
+    /// The connection that asks whether the database answers: whatever becomes of the others, nobody waits for it.
+    probe: Database,
 }
 
 /// What can go wrong with the database, beyond what a method's own answer says.
@@ -76,12 +78,14 @@ impl Store {
         let writes = Database::connect(url, SCHEMA).await?;
         let reads = writes.reading();
         let lists = Lists::of(reads.clone());
+        let probe = reads.few(1);
         let searches = lists.few(searches::AT_ONCE);
         Ok(Self {
             writes,
             reads,
             lists,
             searches,
+            probe,
         })
     }
 
@@ -134,13 +138,14 @@ impl Store {
         self.reads.count_connections(SCHEMA, "reads");
         self.writes.count_connections(SCHEMA, "writes");
         self.searches.count_connections(SCHEMA, "searches");
-        let (answers, ()) = tokio::join!(self.reads.answers(), self.lists.look(SCHEMA));
+        let (answers, ()) = tokio::join!(self.probe.answers(), self.lists.look(SCHEMA));
         Ok(answers?)
     }
 
     /// Closes the connections.
     pub async fn close(&self) {
         self.searches.close().await;
+        self.probe.close().await;
         self.lists.close().await;
         self.reads.close().await;
         self.writes.close().await;

@@ -12,7 +12,10 @@ impl Store {
     /// when the database is down.
     pub(super) async fn search_refused(&self, error: sqlx::Error) -> Error {
         match error {
-            sqlx::Error::PoolTimedOut => self.answers().await.err().unwrap_or(Error::TooManySearches),
+            sqlx::Error::PoolTimedOut => match self.reads.answers().await {
+                Ok(_) => Error::TooManySearches,
+                Err(away) => away.into(),
+            },
             other => other.into(),
         }
     }

@@ -3,23 +3,16 @@
 //! primary, by a few connections that are theirs alone, so that what the replica carried does not fall on
 //! everything else.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use sqlx::postgres::PgPoolOptions;
-
-use super::{ACQUIRE, Database, READERS, postgres_options};
+use super::{Database, PATIENCE, READERS, postgres_options, postgres_pool, within};
 use crate::on;
 
 /// How many lists are read from the primary at once while the replica does not answer.
 const FALLBACK: u32 = 4;
-/// How long a replica may take to answer that it is there.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// PostgreSQL: the statement took too long. It would elsewhere too.
 const QUERY_CANCELED: &str = "57014";
 
@@ -53,10 +46,7 @@ impl Lists {
     /// # Errors
     /// When the address cannot be read.
     pub fn with_replica(self, url: &str, schema: &str) -> Result<Self, sqlx::Error> {
-        let pool = PgPoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(ACQUIRE)
-            .connect_lazy_with(postgres_options(url, schema)?);
+        let pool = postgres_pool(READERS).connect_lazy_with(postgres_options(url, schema)?);
         let database = Database::Postgres(pool);
         Ok(Self {
             primary: self.primary.few(FALLBACK),
@@ -158,12 +148,11 @@ impl Replica {
 
     /// Whether it answers now.
     async fn look(&self) -> bool {
-        let asked = on!(&self.probe, |pool| {
-            tokio::time::timeout(PATIENCE, sqlx::query("SELECT 1").execute(pool))
+        let answer = on!(&self.probe, |pool| {
+            within(PATIENCE, sqlx::query("SELECT 1").execute(pool))
                 .await
-                .map(|answer| answer.map(drop))
+                .map(drop)
         });
-        let answer = asked.unwrap_or(Err(sqlx::Error::PoolTimedOut));
         self.set(answer.as_ref().map(drop));
         answer.is_ok()
     }

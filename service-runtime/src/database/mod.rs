@@ -32,6 +32,12 @@ const OTHERS: Duration = Duration::from_secs(3);
 const STATEMENT_TIMEOUT: &str = "5000";
 /// What connections that only read are told.
 const READ_ONLY: (&str, &str) = ("default_transaction_read_only", "on");
+/// How long a PostgreSQL server may be silent: longer than any statement runs there.
+const SILENCE: Duration = Duration::from_secs(6);
+/// How long a whole piece of work may wait for its answers: less than who asked for it does.
+const LONGEST_WORK: Duration = Duration::from_secs(7);
+/// How long a server may take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long one statement may wait for a lock on PostgreSQL, in milliseconds.
 const LOCK_TIMEOUT: &str = "3000";
 
@@ -55,8 +61,8 @@ macro_rules! whichever {
 }
 
 /// Runs one piece of sqlx code against whichever database this is, and says what came of it: `on!(database, |pool|
-/// …)`. In a trace it is a step that has the name of the method in which it stands. `return` and `?` leave the piece
-/// of code.
+/// …)`. It is given up when a PostgreSQL server does not answer. In a trace it is a step that has the name of the
+/// method in which it stands. `return` and `?` leave the piece of code.
 #[macro_export]
 macro_rules! on {
     ($database:expr, |$pool:ident| $body:expr) => {{
@@ -64,7 +70,7 @@ macro_rules! on {
         let (statement, outcome) = match $database {
             $crate::database::Database::Postgres($pool) => (
                 $crate::telemetry::Statement::begin("postgresql", &here),
-                async { $body }.await,
+                $crate::database::in_time(async { $body }).await,
             ),
             $crate::database::Database::Sqlite($pool) => (
                 $crate::telemetry::Statement::begin("sqlite", &here),
@@ -85,10 +91,7 @@ impl Database {
     /// When the address cannot be read or the database not reached.
     pub async fn connect(url: &str, schema: &str) -> Result<Self, sqlx::Error> {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let pool = PgPoolOptions::new()
-                .max_connections(WRITERS)
-                .acquire_timeout(ACQUIRE)
-                .connect_with(postgres_options(url, schema)?);
+            let pool = postgres_pool(WRITERS).connect_with(postgres_options(url, schema)?);
             return Ok(Self::Postgres(pool.await?));
         }
         let options = SqliteConnectOptions::from_str(url)?
@@ -163,7 +166,8 @@ impl Database {
     /// # Errors
     /// When it does not.
     pub async fn answers(&self) -> Result<bool, sqlx::Error> {
-        match whichever!(self, |pool| sqlx::query("SELECT 1").execute(pool).await.map(drop)) {
+        let asked = async { whichever!(self, |pool| sqlx::query("SELECT 1").execute(pool).await.map(drop)) };
+        match within(ACQUIRE + PATIENCE, asked).await {
             Ok(()) => Ok(true),
             Err(sqlx::Error::PoolTimedOut) if self.is_busy() => Ok(false),
             Err(error) => Err(error),
@@ -191,6 +195,37 @@ impl Database {
     pub async fn close(&self) {
         whichever!(self, |pool| pool.close().await);
     }
+}
+
+/// What came of a piece of work on a PostgreSQL server, unless that does not answer.
+///
+/// The server's own limits on statements are no help when its answers are lost on the way.
+///
+/// # Errors
+/// Those of the work, and one of input and output when it takes too long.
+pub async fn in_time<T, E: From<sqlx::Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    within(LONGEST_WORK, work).await
+}
+
+async fn within<T, E: From<sqlx::Error>>(
+    most: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    tokio::time::timeout(most, work)
+        .await
+        .unwrap_or_else(|late| Err(sqlx::Error::Io(late.into()).into()))
+}
+
+/// A pool of at most `most` connections to a PostgreSQL server.
+fn postgres_pool(most: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(most)
+        .acquire_timeout(ACQUIRE)
+        // A connection whose statement was given up is of use again once that has ended. sqlx waits for it however
+        // long it takes; where packets are lost, as long as the kernel sends them again: a quarter of an hour.
+        .after_release(|connection, _| {
+            Box::pin(within(SILENCE, async { connection.ping().await.map(|()| true) }))
+        })
 }
 
 /// How every connection to a PostgreSQL server is made.
