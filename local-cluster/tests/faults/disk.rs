@@ -9,8 +9,9 @@ use std::{
 };
 
 use tempfile::TempDir;
-use test_support::left_out;
 use tokio::time::sleep;
+
+use crate::possible::possible;
 
 /// How long it may take until a process is in the hands of `strace`.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,20 +33,10 @@ pub struct Failing {
 impl Failing {
     /// Whether that can be done here; `what` is left out otherwise.
     pub fn can_be_made(what: &str) -> bool {
-        let tried = Command::new("strace")
-            .args(["-e", "inject=fsync:error=EIO", "-o", "/dev/null", "true"])
-            .output();
-        let why = match tried {
-            Ok(tried) if tried.status.success() => {
-                left_out::is_here(what);
-                return true;
-            }
-            Ok(tried) => String::from_utf8_lossy(&tried.stderr).trim().to_owned(),
-            Err(error) => format!("strace: {error}"),
-        };
+        let mut strace = Command::new("strace");
+        strace.args(["-e", "inject=fsync:error=EIO", "-o", "/dev/null", "true"]);
         let install = "install strace (Debian: apt-get install strace), and allow ptrace";
-        left_out::leave_out(what, &why, install);
-        false
+        possible(what, &mut strace, install)
     }
 
     /// From now on these calls of these processes fail as `how` says, in strace's words.

@@ -1,5 +1,5 @@
-//! What we stand on fails: the database, the mail server, the other services, the clock, the disk, the kernel's
-//! limits, and people all at once. Each fault is done to real processes while people use them, and prints a row: what
+//! What we stand on fails: the database, the mail server, the other services, the network, the clock, the disk, the
+//! kernel's limits, and people all at once. Each fault is done to real processes while people use them, and prints a row: what
 //! was expected, and what was seen. `docs/FAULTS.md` has the rows.
 //!
 //! `cargo test -p local-cluster --test faults sqlite` does those whose names contain `sqlite`.
@@ -26,6 +26,8 @@ mod fleet;
 mod herd;
 mod memory;
 mod migrations;
+mod network;
+mod possible;
 mod postgres;
 mod process;
 mod proxy;
@@ -40,6 +42,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     fleet::run(async |filter| {
+        if network::is_own() {
+            return network::scenario(&filter).await;
+        }
         println!("| fault | expected | seen |\n|---|---|---|");
         // Who waits for a mail server does not disturb others.
         tokio::join!(postgres::run(&filter), smtp::run(&filter));
@@ -55,5 +60,6 @@ fn main() -> ExitCode {
         memory::run(&filter).await;
         herd::run(&filter).await;
         cancels::run(&filter).await;
+        network::run(&filter).await;
     })
 }

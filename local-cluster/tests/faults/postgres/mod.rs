@@ -72,7 +72,7 @@ pub async fn run(filter: &Filter) {
 }
 
 /// Tells the server something, as its operator.
-async fn tell(cluster: &Cluster, statements: &[&str]) {
+pub async fn tell(cluster: &Cluster, statements: &[&str]) {
     let mut operator = PgConnection::connect(&cluster.url("postgres")).await.unwrap();
     for statement in statements {
         let statement = sqlx::raw_sql(AssertSqlSafe((*statement).to_owned()));

@@ -7,11 +7,11 @@ mod locked;
 use std::{path::Path, process::Command, time::Duration};
 
 use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
-use test_support::left_out;
 
 use crate::{
     disk::Failing,
     fleet::{Filter, Fleet},
+    possible::possible,
 };
 
 /// How long a recovery may take on a machine that does much else; how long it took is in the row.
@@ -35,29 +35,14 @@ pub async fn run(filter: &Filter) {
 
 /// Whether a process can be given a disk of its own here.
 fn disks_can_be_made() -> bool {
-    const WHAT: &str = "the test of SQLite on a full disk";
-    let tried = Command::new("unshare")
-        .args([
-            "--map-root-user",
-            "--mount",
-            "mount",
-            "-t",
-            "tmpfs",
-            "none",
-            "/mnt",
-        ])
-        .output();
-    let why = match tried {
-        Ok(tried) if tried.status.success() => {
-            left_out::is_here(WHAT);
-            return true;
-        }
-        Ok(tried) => String::from_utf8_lossy(&tried.stderr).trim().to_owned(),
-        Err(error) => error.to_string(),
-    };
-    let install = "it needs unshare of util-linux, and root or user namespaces";
-    left_out::leave_out(WHAT, &why, install);
-    false
+    let mut mount = Command::new("unshare");
+    mount.args(["--map-root-user", "--mount"]);
+    mount.args(["mount", "-t", "tmpfs", "none", "/mnt"]);
+    possible(
+        "the test of SQLite on a full disk",
+        &mut mount,
+        "it needs unshare of util-linux, and root or user namespaces",
+    )
 }
 
 /// What SQLite finds wrong with the files of the services.
