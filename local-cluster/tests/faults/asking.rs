@@ -116,10 +116,15 @@ pub fn reads_of(strangers: usize, gateways: &[SocketAddr], pause: Duration) -> P
 
 /// Somebody looks at their profile, ten times a second.
 pub fn profiles(person: &Person) -> Probe {
+    gets(person, "/me", Duration::from_millis(100))
+}
+
+/// Somebody reads something, at this pace.
+pub fn gets(person: &Person, path: &'static str, pause: Duration) -> Probe {
     let person = person.clone();
-    Probe::every(Duration::from_millis(100), move |_| {
+    Probe::every(pause, move |_| {
         let person = person.clone();
-        async move { person.send(Method::GET, "/me", None, &[]).await }
+        async move { person.send(Method::GET, path, None, &[]).await }
     })
 }
 

@@ -154,6 +154,13 @@ impl Fleet {
         replicas.find(|replica| replica.part == part).unwrap()
     }
 
+    /// Takes the replicas at an address out of it.
+    pub fn take_at(&mut self, ip: Ipv4Addr) -> Vec<Replica> {
+        self.replicas
+            .extract_if(.., |replica| replica.address.ip() == ip)
+            .collect()
+    }
+
     /// That no process has ended by itself and none has panicked.
     pub fn is_whole(&mut self) {
         for replica in &mut self.replicas {

@@ -163,6 +163,7 @@ impl Summary {
     /// Of these.
     pub fn of(samples: &[Sample]) -> Self {
         let count = |is: fn(&Sample) -> bool| samples.iter().filter(|sample| is(sample)).count();
+        let took = |part| percent(part, samples.iter().map(|sample| sample.took).collect());
         let others = samples
             .iter()
             .filter(|sample| !sample.is_served() && !sample.is_outage());
@@ -175,6 +176,11 @@ impl Summary {
             p99: took(99),
             longest: took(100),
         }
+    }
+
+    /// How many there were.
+    pub fn count(&self) -> usize {
+        self.served + self.refused + self.others.len()
     }
 
     /// That all were served, but for a few that are refused when the whole machine stands still for a second.

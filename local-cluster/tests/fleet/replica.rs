@@ -175,6 +175,15 @@ impl Replica {
         value.map_or(0.0, |value| value.parse().unwrap())
     }
 
+    /// The sum of all numbers at its `/metrics` whose names and labels begin like this.
+    pub async fn total(&self, beginning: &str) -> f64 {
+        let told = self.numbers().await;
+        let values = told.lines().filter(|line| line.starts_with(beginning));
+        values
+            .map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap())
+            .sum()
+    }
+
     /// Everything at its `/metrics`.
     pub async fn numbers(&self) -> String {
         let url = format!("http://{}/metrics", self.admin);

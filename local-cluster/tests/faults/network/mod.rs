@@ -2,6 +2,11 @@
 //! scenario is a process with a network of its own, and the kernel does the fault.
 
 mod database;
+mod far;
+mod flapping;
+mod loss;
+mod moved;
+mod narrow;
 mod own;
 mod partition;
 
@@ -15,13 +20,20 @@ use crate::fleet::Filter;
 const AT_ONCE: usize = 3;
 
 /// The scenarios, those first that take longest. No name is a part of another one.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 13] = [
     "network_cut_before_auth_service_all",
     "network_cut_before_auth_service_asked",
     "network_cut_before_auth_service_answers",
     "network_cut_before_postgres_all",
     "network_cut_before_postgres_asked",
     "network_cut_before_postgres_answers",
+    "network_flaps",
+    "network_loses_1_percent",
+    "network_loses_10_percent",
+    "network_loses_30_percent",
+    "network_names_lead_elsewhere",
+    "network_is_narrow",
+    "network_is_long",
 ];
 
 /// Runs those that are wanted, each in a process of its own.
@@ -46,7 +58,14 @@ pub async fn scenario(filter: &Filter) {
             "network_cut_before_auth_service_answers" => partition::run(Lost::Answers).await,
             "network_cut_before_postgres_all" => database::run(Lost::Both).await,
             "network_cut_before_postgres_asked" => database::run(Lost::Asked).await,
-            _ => database::run(Lost::Answers).await,
+            "network_cut_before_postgres_answers" => database::run(Lost::Answers).await,
+            "network_flaps" => flapping::run().await,
+            "network_loses_1_percent" => loss::run(loss::LITTLE).await,
+            "network_loses_10_percent" => loss::run(loss::MUCH).await,
+            "network_loses_30_percent" => loss::run(loss::MOST).await,
+            "network_names_lead_elsewhere" => moved::run().await,
+            "network_is_narrow" => narrow::run().await,
+            _ => far::run().await,
         }
     }
 }

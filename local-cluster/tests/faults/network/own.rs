@@ -2,10 +2,11 @@
 //! and names of its own. Whatever is done to it, nobody else notices.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{Read, Write},
-    net::SocketAddr,
-    os::unix::fs::MetadataExt,
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::{FileExt, MetadataExt},
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -109,6 +110,39 @@ impl Lost {
     }
 }
 
+/// The names that are known in this network.
+pub struct Names(File);
+
+impl Names {
+    /// Only those that this file tells, in the form of `/etc/hosts`.
+    pub fn of(file: &Path) -> Self {
+        assert!(is_own(), "these names are everybody's");
+        let names = File::create(file).unwrap();
+        done(Command::new("mount").arg("--bind").arg(file).arg("/etc/hosts"));
+        Self(names)
+    }
+
+    /// From now on these names lead there. Who looks at the same moment sees them lead there or where they led
+    /// before, as addresses of the same length are written over each other.
+    pub fn lead(&self, names: &[&str], there: Ipv4Addr) {
+        let line = format!("{there} {}\n", names.join(" "));
+        self.0.write_all_at(line.as_bytes(), 0).unwrap();
+    }
+}
+
+/// From now on this much passes through the network in a second, such as `1mbit`; `None`: whatever can.
+pub fn rate(rate: Option<&str>) {
+    assert!(is_own(), "this network is everybody's");
+    let mut tc = Command::new("tc");
+    match rate {
+        Some(rate) => tc
+            .args(["qdisc", "add", "dev", "lo", "root", "tbf", "rate", rate])
+            .args(["burst", "32kbit", "latency", "400ms"]),
+        None => tc.args(["qdisc", "del", "dev", "lo", "root"]),
+    };
+    done(&mut tc);
+}
+
 /// From now on packets are judged by these rules, and no others.
 pub fn packets(rules: &[String]) {
     assert!(is_own(), "this network is everybody's");
@@ -123,4 +157,9 @@ pub fn packets(rules: &[String]) {
     let mut nft = nft.spawn().unwrap();
     nft.stdin.take().unwrap().write_all(table.as_bytes()).unwrap();
     assert!(nft.wait().unwrap().success(), "{table}");
+}
+
+fn done(command: &mut Command) {
+    let ended = command.status().unwrap();
+    assert!(ended.success(), "{command:?}: {ended}");
 }
