@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How often a watcher is told that it has been told everything, as long as the database answers.
 const HEARTBEAT: Duration = Duration::from_millis(150);
 /// How long ago somebody may have looked at most for that to be said.
-const CURRENT: Duration = Duration::from_millis(100);
+const CURRENT: Duration = Duration::from_millis(250);
 /// How many changes are kept at hand for watchers; who is further behind is served from the database.
 const AT_HAND: usize = 4096;
 /// How many revisions are read from the database at once. Most have one change; ending everybody's sessions has a

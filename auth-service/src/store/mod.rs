@@ -93,7 +93,12 @@ impl Store {
 
     /// Opens connections as the files say in which the addresses stand, until the tasks are asked to stop.
     pub fn follow(&self, primary: &LiveSecret, replica: Option<&LiveSecret>, tasks: &Tasks) {
-        let databases = vec![self.writes.clone(), self.reads.clone(), self.lists.on_primary()];
+        let databases = vec![
+            self.writes.clone(),
+            self.reads.clone(),
+            self.lists.on_primary(),
+            self.probe.clone(),
+        ];
         follow(primary, SCHEMA, databases, tasks);
         if let Some(replica) = replica {
             follow(replica, SCHEMA, self.lists.on_replica(), tasks);

@@ -110,6 +110,7 @@ impl Store {
             self.reads.clone(),
             self.lists.on_primary(),
             self.searches.on_primary(),
+            self.probe.clone(),
         ];
         follow(primary, SCHEMA, databases, tasks);
         if let Some(replica) = replica {

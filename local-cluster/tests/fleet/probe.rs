@@ -163,7 +163,6 @@ impl Summary {
     /// Of these.
     pub fn of(samples: &[Sample]) -> Self {
         let count = |is: fn(&Sample) -> bool| samples.iter().filter(|sample| is(sample)).count();
-        let took = |part| percent(part, samples.iter().map(|sample| sample.took).collect());
         let others = samples
             .iter()
             .filter(|sample| !sample.is_served() && !sample.is_outage());
