@@ -17,8 +17,8 @@ const LASTS: Duration = Duration::from_secs(10);
 /// The longest description that a course can have, in characters: 120 kB, which take a second each time that they
 /// pass.
 const DESCRIPTION: usize = 30_000;
-/// How often it is asked for: in ten seconds that is 48 MB, of which one can pass.
-const BIG: Duration = Duration::from_millis(25);
+/// How often it is asked for: in ten seconds that is 24 MB, of which one can pass.
+const BIG: Duration = Duration::from_millis(50);
 /// How much more memory a process may hold then, in MiB.
 const MORE: f64 = 32.0;
 /// How long a request may take, on a busy machine: what the gateway waits for an answer, and what its client then
@@ -49,7 +49,7 @@ pub async fn run() {
     let (profile, course) = (profiles.between(from, to).await, courses.between(from, to).await);
     fleet.is_whole();
     row(
-        "1 Mbit/s for everything (`tc tbf`), for 10 s, while a course of 120 kB is asked for 40 times a second",
+        "1 Mbit/s for everything (`tc tbf`), for 10 s, while a course of 120 kB is asked for 20 times a second",
         "nothing piles up in memory; what is small is served, late; what is big is late or refused; recovery once \
          what was asked for meanwhile has passed",
         &format!(

@@ -39,11 +39,12 @@ pub async fn run(cluster: &Cluster) {
     for part in ["auth-service", "course-service"] {
         fleet.part(part).is_ready().await.unwrap();
     }
+    // Answered before the server changes again.
+    let (written, login) = (writes.between(from, to).await, logins.between(from, to).await);
     tell(cluster, &PROMOTE).await;
     let up = Instant::now();
     let written_again = writes.served_again(up, PATIENCE).await;
     let logged_in_again = logins.served_again(up, PATIENCE).await;
-    let (written, login) = (writes.between(from, to).await, logins.between(from, to).await);
     let (read, profile) = (reads.between(from, to).await, profiles.between(from, to).await);
     fleet.is_whole();
     row(
