@@ -28,7 +28,7 @@ const AMPLIFICATION: f64 = 1.2;
 
 pub async fn run() {
     // More of them by a variable.
-    let flaps = std::env::var("FLAPS").map_or(8, |flaps| flaps.parse().unwrap());
+    let flaps = std::env::var("FLAPS").map_or(6, |flaps| flaps.parse().unwrap());
     let mut people = People::come().await;
     let memory = |fleet: &mut Fleet| ["gateway", "course-service"].map(|part| fleet.part(part).memory());
     let before = memory(&mut people.fleet);

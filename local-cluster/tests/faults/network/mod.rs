@@ -17,14 +17,14 @@ pub use self::own::is_own;
 use crate::fleet::Filter;
 
 /// How many scenarios run at once: they mostly wait.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 4;
 
 /// The scenarios, those first that take longest. No name is a part of another one.
 const NAMES: [&str; 13] = [
-    "network_cut_before_auth_service_all",
+    "network_cut_before_auth_service_both",
     "network_cut_before_auth_service_asked",
     "network_cut_before_auth_service_answers",
-    "network_cut_before_postgres_all",
+    "network_cut_before_postgres_both",
     "network_cut_before_postgres_asked",
     "network_cut_before_postgres_answers",
     "network_flaps",
@@ -53,10 +53,10 @@ pub async fn scenario(filter: &Filter) {
     own::ends_with_its_parent();
     for name in NAMES.into_iter().filter(|name| filter.wants(name)) {
         match name {
-            "network_cut_before_auth_service_all" => partition::run(Lost::Both).await,
+            "network_cut_before_auth_service_both" => partition::run(Lost::Both).await,
             "network_cut_before_auth_service_asked" => partition::run(Lost::Asked).await,
             "network_cut_before_auth_service_answers" => partition::run(Lost::Answers).await,
-            "network_cut_before_postgres_all" => database::run(Lost::Both).await,
+            "network_cut_before_postgres_both" => database::run(Lost::Both).await,
             "network_cut_before_postgres_asked" => database::run(Lost::Asked).await,
             "network_cut_before_postgres_answers" => database::run(Lost::Answers).await,
             "network_flaps" => flapping::run().await,
