@@ -186,6 +186,21 @@ impl Verifier {
     /// # Errors
     /// [`BadToken`], whatever is wrong with it.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<AccessToken, BadToken> {
+        self.read(self.claims(token)?, now.timestamp())
+    }
+
+    /// Whether a token was good when it was issued: if it is refused now, then because of the time, of which its
+    /// issuer may think otherwise.
+    pub fn was_good(&self, token: &str) -> bool {
+        let claims = self.claims(token);
+        claims.is_ok_and(|claims| {
+            let issued_at = claims.iat;
+            self.read(claims, issued_at).is_ok()
+        })
+    }
+
+    /// The claims that one of our keys has signed.
+    fn claims(&self, token: &str) -> Result<Claims, BadToken> {
         if token.len() > LONGEST {
             return Err(BadToken);
         }
@@ -203,7 +218,7 @@ impl Verifier {
             return Err(BadToken);
         }
 
-        self.read(decode(claims)?, now.timestamp())
+        decode(claims)
     }
 
     fn read(&self, claims: Claims, now: i64) -> Result<AccessToken, BadToken> {

@@ -14,7 +14,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
 use service_runtime::{clock::Clock, grpc::context::RequestContext, lifecycle::Tasks};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tonic::Status;
 
 use crate::{
@@ -54,7 +54,9 @@ struct Remembered {
     caller: Arc<Caller>,
     kid: String,
     moment: Moment,
+    /// When its token expires; and the same by a clock that nobody can turn back.
     expires_at: DateTime<Utc>,
+    until: Instant,
 }
 
 impl Callers {
@@ -115,6 +117,7 @@ impl Callers {
                 },
                 caller: Arc::clone(&caller),
                 kid,
+                until: Instant::now() + (expires_at - now).to_std().unwrap_or_default(),
                 expires_at,
             };
             self.remembered.insert(key, Arc::new(remembered));
@@ -189,6 +192,7 @@ impl Remembered {
             session_id, user_id, ..
         } = *self.caller;
         self.expires_at > now
+            && self.until > Instant::now()
             && state.knows_key(&self.kid)
             && state.is_still_true(&self.moment, session_id, user_id)
     }

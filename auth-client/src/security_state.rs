@@ -132,7 +132,7 @@ impl SecurityState {
         self.verifier.as_ref().is_some_and(|verifier| verifier.knows(kid))
     }
 
-    /// Reads a token: `Ok(None)` when only auth-service can.
+    /// Reads a token: `Ok(None)` when only auth-service can, because the key is new, or the time another one there.
     pub(crate) fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Option<AccessToken>, BadToken> {
         let Some(verifier) = &self.verifier else {
             return Ok(None);
@@ -140,7 +140,7 @@ impl SecurityState {
         match verifier.verify(token, now) {
             Ok(token) if self.has_ended(token.session_id) => Err(BadToken),
             Ok(token) => Ok(Some(token)),
-            Err(BadToken) if verifier.may_be_of_a_new_key(token, now) => Ok(None),
+            Err(BadToken) if verifier.may_be_of_a_new_key(token, now) || verifier.was_good(token) => Ok(None),
             Err(bad) => Err(bad),
         }
     }

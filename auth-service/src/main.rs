@@ -7,7 +7,7 @@ use clap::{ArgMatches, Command};
 use service_runtime::{
     admin,
     clock::Clock,
-    lifecycle::Tasks,
+    lifecycle::{Signals, Tasks},
     listen,
     process::{ended, raise_open_files, say, until_told_to_stop},
     settings::{self, Values},
@@ -55,6 +55,7 @@ async fn run(matches: &ArgMatches) -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve_until_told(config: Config) -> Result<(), Box<dyn Error>> {
+    let signals = Signals::watch()?;
     raise_open_files();
     let listener = listen::bind(config.listen)?;
     let admin_listener = listen::bind(config.admin_listen)?;
@@ -64,5 +65,5 @@ async fn serve_until_told(config: Config) -> Result<(), Box<dyn Error>> {
     say(format_args!(
         "auth-service: gRPC on {address}, operators on {scheme}://{admin_address}"
     ));
-    until_told_to_stop(&tasks, grace).await
+    until_told_to_stop(signals, &tasks, grace).await
 }

@@ -10,7 +10,7 @@ use gateway::{
 use mimalloc::MiMalloc;
 use service_runtime::{
     admin,
-    lifecycle::Tasks,
+    lifecycle::{Signals, Tasks},
     listen,
     process::{ended, raise_open_files, say, until_told_to_stop},
     readiness::Readiness,
@@ -51,6 +51,7 @@ fn run(matches: &ArgMatches) -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
+    let signals = Signals::watch()?;
     raise_open_files();
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let listeners = listen::bind_many(config.listen, threads)?;
@@ -71,5 +72,5 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let (scheme, admin_scheme) = (config.public_scheme(), config.tls.scheme());
     say(format_args!("gateway listens on {scheme}://{bound}"));
     say(format_args!("admin listens on {admin_scheme}://{admin_bound}"));
-    until_told_to_stop(&tasks, config.shutdown_grace).await
+    until_told_to_stop(signals, &tasks, config.shutdown_grace).await
 }

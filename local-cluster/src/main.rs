@@ -35,8 +35,8 @@ async fn run(values: Values) -> Result<(), Box<dyn Error>> {
     }
     raise_open_files();
     warn_of_unknown(&settings(), &prefixes(), &[]);
-    let cluster = LocalCluster::run(plan, Clock::system()).await?;
     let mut signals = Signals::watch()?;
+    let cluster = LocalCluster::run(plan, Clock::system()).await?;
     say(greeting(&cluster));
     let crashed = tokio::select! {
         () = signals.told_to_stop() => false,

@@ -71,12 +71,16 @@ pub fn raise_open_files() {
 }
 
 /// Waits until the process is told to stop or a task crashes, then asks every task to stop and waits for them. Told
-/// a second time, it waits no longer.
+/// a second time, it waits no longer. The signals are watched before anything is served: whoever sees that it serves
+/// may tell it to stop.
 ///
 /// # Errors
-/// When a task crashed or did not end within `grace`, the end was forced, or signals cannot be watched.
-pub async fn until_told_to_stop(tasks: &Tasks, grace: Duration) -> Result<(), Box<dyn Error>> {
-    let mut signals = Signals::watch()?;
+/// When a task crashed or did not end within `grace`, or the end was forced.
+pub async fn until_told_to_stop(
+    mut signals: Signals,
+    tasks: &Tasks,
+    grace: Duration,
+) -> Result<(), Box<dyn Error>> {
     let crashed = tokio::select! {
         () = signals.told_to_stop() => false,
         () = tasks.stopping() => true,

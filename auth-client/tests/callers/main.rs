@@ -194,14 +194,28 @@ async fn what_is_no_token_is_refused_without_asking() {
 }
 
 #[tokio::test]
-async fn a_token_is_forgotten_when_it_expires() {
+async fn what_the_time_makes_of_a_token_is_for_its_issuer_to_say() {
     let world = World::followed().await;
     let token = world.token(SESSION, &world.key);
     world.read(&token).await.unwrap();
     world.clock.turn(LIFE - TimeDelta::seconds(1));
-    assert!(world.read(&token).await.is_ok());
+    let before = world.asked();
+    world.read(&token).await.unwrap();
+    assert_eq!(world.asked(), before);
+    // It has expired, or our clock is wrong.
     world.clock.turn(TimeDelta::seconds(1));
-    assert!(is_refused(&world.read(&token).await));
+    is_asked_about_each_time(&world, &token).await;
+    // The clock of its issuer is ahead of ours.
+    let of_the_future = world.token(SESSION, &world.key);
+    world.clock.turn(TimeDelta::minutes(-1));
+    is_asked_about_each_time(&world, &of_the_future).await;
+}
+
+async fn is_asked_about_each_time(world: &World, token: &str) {
+    let before = world.asked();
+    world.read(token).await.unwrap();
+    world.read(token).await.unwrap();
+    assert_eq!(world.asked(), before + 2);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use auth_service::{
     },
     store::user::Effects,
 };
-use futures::future::join_all;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::{
@@ -205,7 +205,8 @@ async fn revisions_are_in_the_order_of_commits(world: World) {
     let store = world.store.clone();
     // Who follows the log while it is written must not find anything behind where it has read.
     let (done, is_done) = tokio::sync::watch::channel(false);
-    let reader = tokio::spawn(async move {
+    let mut reading = JoinSet::new();
+    reading.spawn(async move {
         let (mut seen, mut read) = (Vec::new(), 0);
         loop {
             let last = *is_done.borrow();
@@ -218,20 +219,16 @@ async fn revisions_are_in_the_order_of_commits(world: World) {
             }
         }
     });
-    let ending = sessions.iter().map(|id| {
-        let (store, id) = (world.store.clone(), *id);
-        tokio::spawn(async move {
-            store
-                .end_session(id, EndReason::Logout, at(50), None)
-                .await
-                .unwrap()
-        })
-    });
-    for ended in join_all(ending).await {
+    let mut ending = JoinSet::new();
+    for id in sessions.clone() {
+        let store = world.store.clone();
+        ending.spawn(async move { store.end_session(id, EndReason::Logout, at(50), None).await });
+    }
+    for ended in ending.join_all().await {
         assert!(ended.unwrap());
     }
     done.send(true).unwrap();
-    let mut seen = reader.await.unwrap();
+    let mut seen = reading.join_all().await.concat();
     seen.sort();
     let mut expected: Vec<_> = sessions.into_iter().map(SecurityChange::SessionEnded).collect();
     expected.sort();

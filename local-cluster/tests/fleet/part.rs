@@ -7,7 +7,7 @@ use service_runtime::{
     admin,
     clock::Clock,
     database::Database,
-    lifecycle::Tasks,
+    lifecycle::{Signals, Tasks},
     listen,
     process::{ended, until_told_to_stop},
     readiness::Readiness,
@@ -69,7 +69,7 @@ pub fn live(orders: Orders) -> ExitCode {
 }
 
 async fn run(Orders { part, values }: Orders, clock: Clock) -> Result<(), Box<dyn Error>> {
-    let tasks = Tasks::default();
+    let (signals, tasks) = (Signals::watch()?, Tasks::default());
     let grace = match part.as_str() {
         "auth-service" => {
             let config = auth_service::Config::from_values(&values)?;
@@ -105,5 +105,5 @@ async fn run(Orders { part, values }: Orders, clock: Clock) -> Result<(), Box<dy
             config.shutdown_grace
         }
     };
-    until_told_to_stop(&tasks, grace).await
+    until_told_to_stop(signals, &tasks, grace).await
 }

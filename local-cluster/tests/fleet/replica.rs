@@ -107,7 +107,8 @@ impl Replica {
         let settings = settings.iter().cloned();
         self.settings
             .extend(settings.map(|(name, value)| (name.to_owned(), value)));
-        assert!(self.stop().await.success());
+        let ended = self.stop().await;
+        assert!(ended.success(), "{} {ended}:\n{}", self.part, self.log());
         self.start();
         self.becomes_ready().await;
     }
