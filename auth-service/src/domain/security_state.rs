@@ -69,11 +69,12 @@ impl News {
 
     /// The changes after a revision, if they are at hand.
     fn since(&self, revision: i64) -> Option<Vec<SecurityChange>> {
-        let later = |recorded: &&RecordedChange| recorded.revision > revision;
         (self.complete_after <= revision).then(|| {
+            let heard = self
+                .recent
+                .partition_point(|recorded| recorded.revision <= revision);
             self.recent
-                .iter()
-                .filter(later)
+                .range(heard..)
                 .map(|recorded| recorded.change)
                 .collect()
         })

@@ -70,8 +70,11 @@ impl Reader {
             async move { reader.send(Method::GET, &path, None, &[]).await }
         });
         reads.served_again(Instant::now(), PATIENCE).await;
-        // What is heard is trusted by now.
+        // What is heard is trusted by now, and nobody is asked about the reader.
         sleep(BOUND).await;
+        let before = remembered(fleet).await;
+        sleep(BOUND).await;
+        assert!(remembered(fleet).await > before + 20.0, "{}", fleet.complaints());
         Self { person, reads }
     }
 
@@ -92,6 +95,19 @@ impl Reader {
         let served = self.reads.last_served(ended);
         (served, later.to_string())
     }
+}
+
+/// How often course-service knew who called without asking.
+async fn remembered(fleet: &Fleet) -> f64 {
+    let mut count = 0.0;
+    for replica in fleet
+        .replicas
+        .iter()
+        .filter(|replica| replica.part == "course-service")
+    {
+        count += replica.number("callers_total{how=\"remembered\"}").await;
+    }
+    count
 }
 
 /// One of two parts of auth-service can tell nothing while a session is ended at the other; then the same with the
