@@ -35,6 +35,11 @@ impl Answer {
         self.status == 503 && self.retry_after.is_some() && self.is_problem()
     }
 
+    /// Whether it says that asking again later may help.
+    pub fn is_later(&self) -> bool {
+        [429, 502, 503, 504].contains(&self.status)
+    }
+
     /// Whether it is a problem of its status that has a request id and shows nothing of the inside.
     pub fn is_problem(&self) -> bool {
         let (problem, body) = (self.json(), self.body.to_lowercase());

@@ -120,7 +120,7 @@ impl Found {
     /// wrote at all.
     pub fn is_whole(&self, fleet: &Fleet) {
         let is_away = |failure: &&Sample| match &failure.answer {
-            Ok(answer) => [502, 503, 504].contains(&answer.status),
+            Ok(answer) => answer.is_later(),
             Err(_lost) => true,
         };
         let bug = self.failures.iter().find(|failure| !is_away(failure));
@@ -180,7 +180,7 @@ async fn writes(mut person: Person, number: usize, stop: &AtomicBool) -> Told {
 }
 
 impl Told {
-    /// Asks until there is an answer that is none of a service which is away.
+    /// Asks until there is an answer that is none of a service which is away or has too much to do.
     async fn again(
         &mut self,
         person: &Person,
@@ -196,6 +196,7 @@ impl Told {
             let answer = asked.await.map(Arc::new).map_err(|error| format!("{error:?}"));
             if let Ok(answer) = &answer
                 && answer.status < 500
+                && !answer.is_later()
             {
                 self.writes += 1;
                 return Arc::clone(answer);
@@ -208,8 +209,16 @@ impl Told {
     }
 }
 
+/// Reads something; what has too much to do is asked again.
 async fn read(reader: &Person, path: &str) -> Answer {
-    reader.send(Method::GET, path, None, &[]).await.unwrap()
+    let first = Instant::now();
+    loop {
+        let answer = reader.send(Method::GET, path, None, &[]).await.unwrap();
+        if !answer.is_later() || first.elapsed() > PATIENCE {
+            return answer;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// The titles of every course.

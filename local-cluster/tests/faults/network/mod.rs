@@ -17,7 +17,7 @@ pub use self::own::is_own;
 use crate::fleet::Filter;
 
 /// How many scenarios run at once: they mostly wait.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 3;
 
 /// The scenarios, those first that take longest. No name is a part of another one.
 const NAMES: [&str; 13] = [
