@@ -222,7 +222,8 @@ pub async fn run(ground: Ground, database: &str) {
     }
     let unwanted = format!("00-{}-{CALLERS_SPAN}-00", trace('4'));
     let headers = [("traceparent", &*unwanted), ("x-request-id", "unwanted")];
-    ask(&staff, Method::GET, &path, None, &headers, 200).await;
+    // A change: auth-service is asked about whoever makes one.
+    ask(&staff, Method::PATCH, &path, change, &headers, 200).await;
     assert!(
         line(&fleet, "auth-service", "unwanted")
             .await
