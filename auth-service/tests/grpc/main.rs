@@ -20,6 +20,7 @@ mod password;
 mod profile;
 mod purposes;
 mod register;
+mod security_changes;
 mod security_state;
 mod session;
 mod start;

@@ -186,6 +186,15 @@ impl Service {
         Ok(self.sessions().refresh(request).await?.into_inner().into())
     }
 
+    /// Ends a session.
+    pub async fn log_out(&self, session: &Session) {
+        let refresh = session.refresh.clone();
+        self.sessions()
+            .logout(pb::LogoutRequest { refresh })
+            .await
+            .unwrap();
+    }
+
     /// The caller's own profile, by an access token.
     pub async fn profile(&self, access: &str) -> Result<pb::Profile, tonic::Status> {
         let request = as_user(access, pb::GetProfileRequest {});
