@@ -37,10 +37,7 @@ pub async fn run(cluster: &Cluster) {
     sleep(LASTS).await;
     let (count, to) = (failing.count(), Instant::now());
     drop(failing);
-    let gave_up = !comes_back(cluster).await;
-    if gave_up {
-        cluster.start_again().await;
-    }
+    let came_back = comes_back(cluster).await;
     let up = Instant::now();
     let read_again = reads.served_again(up, PATIENCE).await;
     sleep(Duration::from_secs(1)).await;
@@ -52,16 +49,11 @@ pub async fn run(cluster: &Cluster) {
     let failures = Summary::of(&found.failures);
     let last = found.failures.iter().map(|failure| failure.begun).max();
     let last = last.unwrap_or(from).saturating_duration_since(up);
-    let started = if gave_up {
-        "was started again"
-    } else {
-        "came back by itself"
-    };
     row(
         "`fsync` and `fdatasync` fail with EIO under PostgreSQL for 3 s",
         "it panics and recovers; 503 meanwhile, until 1 s after; no acknowledged write lost, twice or half",
         &format!(
-            "{count} calls failed, {panicked} panics, it {started}; reads: {read}, served again {} after; writes: \
+            "{count} calls failed, {panicked} panics, it {came_back}; reads: {read}, served again {} after; writes: \
              longest failure {}, last one begun {} after; {}",
             millis(read_again),
             millis(failures.longest),

@@ -81,12 +81,13 @@ pub async fn tell(cluster: &Cluster, statements: &[&str]) {
     operator.close().await.unwrap();
 }
 
-/// Whether the server comes back by itself, rather than giving up.
-async fn comes_back(cluster: &Cluster) -> bool {
+/// Waits until the server is back, which is started again if it gives up; says how it came back.
+async fn comes_back(cluster: &Cluster) -> &'static str {
     let begun = Instant::now();
     while PgConnection::connect(&cluster.url("postgres")).await.is_err() {
         if !cluster.is_running().await {
-            return false;
+            cluster.start_again().await;
+            return "was started again";
         }
         assert!(
             begun.elapsed() < COMES_BACK,
@@ -94,5 +95,5 @@ async fn comes_back(cluster: &Cluster) -> bool {
         );
         sleep(Duration::from_millis(50)).await;
     }
-    true
+    "came back by itself"
 }
