@@ -20,7 +20,7 @@ use crate::{
         client::Client,
         event::{SecurityEvent, Severity},
         password::PasswordPolicy,
-        session::{EndReason, LONGEST_SESSION, Session},
+        session::{EndReason, FRESH, LONGEST_SESSION, SECOND_FACTOR, Session},
         user::User,
         username::Username,
     },
@@ -79,6 +79,13 @@ pub struct Caller {
     pub factors: Vec<String>,
     /// The revision of the state of security at which all this is so.
     pub revision: i64,
+}
+
+impl Caller {
+    /// Whether the person proved a second factor a moment ago.
+    pub fn has_fresh_factor(&self, now: DateTime<Utc>) -> bool {
+        self.factors.iter().any(|factor| factor == SECOND_FACTOR) && now - self.auth_time <= FRESH
+    }
 }
 
 impl Sessions {

@@ -5,6 +5,10 @@ use uuid::Uuid;
 
 /// No session lives longer than this, however often it is refreshed (NIST SP 800-63B-4 §2.1.3: 30 days).
 pub const LONGEST_SESSION: TimeDelta = TimeDelta::days(30);
+/// How an access token names a second factor among its `factors` (RFC 8176).
+pub const SECOND_FACTOR: &str = "otp";
+/// How long a second factor counts as fresh: what cannot be undone, or hands out rights, needs a fresh one.
+pub const FRESH: TimeDelta = TimeDelta::minutes(5);
 
 /// An open session.
 #[derive(Debug, Clone, PartialEq, Eq)]
