@@ -14,7 +14,8 @@ use proto::auth::v1::{
 use service_runtime::{
     grpc::{
         channel::Channel,
-        context::{RequestContext, SERVICE_TOKEN},
+        context::{RequestContext, SERVICE_TOKEN, bad_token},
+        refusal::Refusal,
     },
     secret::Secret,
     telemetry::RpcCall,
@@ -86,6 +87,25 @@ pub enum AuthError {
     /// It answered with something that is no answer; a bug on either side.
     #[error("auth-service failed")]
     Failed(#[source] Status),
+}
+
+/// When asking again may help while auth-service does not answer.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl AuthError {
+    /// What the caller is told, who can do nothing about it but log in or try again.
+    pub fn refusal(&self) -> Status {
+        match self {
+            Self::InvalidToken => bad_token(),
+            Self::Unavailable(_) | Self::Misconfigured(_) | Self::Failed(_) => Refusal::new(
+                Code::Unavailable,
+                "AUTH_UNAVAILABLE",
+                "The service cannot answer right now; try again in a moment.",
+            )
+            .retry_after(RETRY_AFTER)
+            .into(),
+        }
+    }
 }
 
 /// A client of auth-service. Cheap to clone; clones share one connection.

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod access;
 pub mod access_token;
 pub mod authorize;
 pub mod callers;

@@ -2,6 +2,7 @@
 
 use std::{io, net::TcpListener};
 
+use auth_client::access::AccessLayer;
 use chrono::TimeDelta;
 use proto::auth::v1::{
     account_service_server::{AccountServiceServer, SERVICE_NAME as ACCOUNT_SERVICE},
@@ -13,7 +14,10 @@ use service_runtime::{
     admin,
     clock::Clock,
     entropy::Entropy,
-    grpc::server::{LARGEST_MESSAGE, serve as serve_grpc, with_health_and_reflection},
+    grpc::{
+        server::{LARGEST_MESSAGE, serve as serve_grpc, with_health_and_reflection},
+        service_token::ServiceTokens,
+    },
     lifecycle::Tasks,
     mac::Mac,
     metrics,
@@ -23,6 +27,7 @@ use service_runtime::{
     telemetry::Tracer,
 };
 use tonic::service::Routes;
+use tower::Layer;
 
 use crate::{
     config::Config,
@@ -219,8 +224,9 @@ pub async fn serve(
     let security = SecurityState::open(store.clone(), keys.clone()).await?;
     let callers = Callers {
         sessions: sessions.clone(),
-        service_tokens: config.service_tokens.clone(),
+        services: ServiceTokens::new(&config.service_tokens),
     };
+    let access = AccessLayer::new(callers.clone(), callers.services.clone(), clock.clone());
     let cleanup = Cleanup {
         store: store.clone(),
         clock: clock.clone(),
@@ -246,7 +252,6 @@ pub async fn serve(
 
     let account = AccountApi {
         accounts,
-        callers: callers.clone(),
         fingerprints: Mac::derive(&secrets, "idempotency"),
     };
     let session = SessionApi {
@@ -255,13 +260,12 @@ pub async fn serve(
     };
     let user = UserApi {
         users: users.clone(),
-        callers: callers.clone(),
+        callers,
     };
     let token = TokenApi {
         sessions,
         users,
         security: security.clone(),
-        callers,
         tasks: tasks.clone(),
     };
     let routes = Routes::new(AccountServiceServer::new(account).max_decoding_message_size(LARGEST_MESSAGE))
@@ -279,7 +283,8 @@ pub async fn serve(
     let descriptors = proto::FILE_DESCRIPTOR_SET;
     let routes = with_health_and_reflection(routes, descriptors, &SERVICES, readiness.clone(), tasks).await?;
     config.tls.follow(tasks);
-    serve_grpc(listener, config.tls.for_services(), routes, tracer, tasks)?;
+    let services = access.layer(routes);
+    serve_grpc(listener, config.tls.for_services(), services, tracer, tasks)?;
 
     tasks.spawn("mail worker", outbox.run(bell, tasks.clone()));
     tasks.spawn("clean-up", cleanup.run(tasks.clone()));

@@ -2,7 +2,7 @@
 
 use std::{io, net::TcpListener};
 
-use auth_client::{authorize::AuthClient, callers::Callers};
+use auth_client::{access::AccessLayer, authorize::AuthClient, callers::Callers};
 use proto::course::v1::course_service_server::{CourseServiceServer, SERVICE_NAME};
 use service_runtime::{
     admin,
@@ -11,6 +11,7 @@ use service_runtime::{
     grpc::{
         channel::Channel,
         server::{LARGEST_MESSAGE, with_health_and_reflection},
+        service_token::ServiceTokens,
     },
     lifecycle::Tasks,
     mac::Mac,
@@ -21,6 +22,7 @@ use service_runtime::{
     telemetry::Tracer,
 };
 use tonic::{metadata::errors::InvalidMetadataValue, service::Routes};
+use tower::Layer;
 
 use crate::{
     config::Config,
@@ -92,9 +94,13 @@ pub async fn serve(
         .iter()
         .map(|token| Secret::new(token.expose().clone().into_bytes()))
         .collect();
+    let access = AccessLayer::new(
+        Callers::start(auth.clone(), clock.clone(), tasks),
+        ServiceTokens::new(&config.service_tokens),
+        clock.clone(),
+    );
     let courses = Courses {
         store: store.clone(),
-        callers: Callers::start(auth.clone(), clock.clone(), tasks),
         auth,
         clock,
         entropy: Entropy::default(),
@@ -126,6 +132,7 @@ pub async fn serve(
     if let Some(admin) = admin {
         admin::serve(admin, config.tls.for_anyone(), readiness, tasks)?;
     }
-    service_runtime::grpc::server::serve(listener, config.tls.for_services(), routes, tracer, tasks)?;
+    let services = access.layer(routes);
+    service_runtime::grpc::server::serve(listener, config.tls.for_services(), services, tracer, tasks)?;
     Ok(())
 }

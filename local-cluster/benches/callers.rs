@@ -19,7 +19,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use auth_client::{authorize::AuthClient, callers::Callers};
+use auth_client::{
+    authorize::AuthClient,
+    callers::{Callers, Freshness},
+};
 use course_service::{
     domain::{Call, Courses},
     model::currency::Currency,
@@ -70,22 +73,24 @@ async fn main() {
     let (token, slug) = seed(&cluster).await;
     let database = format!("sqlite:{}", folder.path().join("course.db").display());
     let store = Store::connect(&database).await.expect("the database");
-    let (followed, unfollowed) = (Tasks::default(), Tasks::default());
-    // Who has been told to stop follows nothing: it asks about every caller.
-    unfollowed.stop();
-    let (remembers, asks) = (
-        courses(&cluster, &store, &followed),
-        courses(&cluster, &store, &unfollowed),
-    );
+    let followed = Tasks::default();
+    let (courses, callers) = rules(&cluster, &store, &followed);
     let candidates = [
-        ("nobody in particular", &remembers, None),
-        ("somebody who is remembered", &remembers, Some(&token)),
-        ("somebody who is asked about", &asks, Some(&token)),
+        ("nobody in particular", None),
+        ("somebody who is remembered", Some(Freshness::Remembered)),
+        ("somebody who is asked about", Some(Freshness::Current)),
     ];
     let mut figures = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
-        for ((_, courses, token), figures) in candidates.iter().zip(&mut figures) {
-            figures.push(round(courses, *token, &slug).await);
+        for ((_, freshness), figures) in candidates.iter().zip(&mut figures) {
+            let reader = Reader {
+                courses: courses.clone(),
+                callers: callers.clone(),
+                token: token.clone(),
+                freshness: *freshness,
+                slug: slug.clone(),
+            };
+            figures.push(round(&reader).await);
         }
     }
     println!("{READERS} readers of one course, median of {ROUNDS} rounds");
@@ -132,19 +137,56 @@ async fn send(request: reqwest::RequestBuilder) -> Value {
         .expect("JSON")
 }
 
-/// The rules of course-service beside this auth-service.
-fn courses(cluster: &LocalCluster, store: &Store, tasks: &Tasks) -> Courses {
+/// The rules of course-service, and who knows its callers, beside this auth-service.
+fn rules(cluster: &LocalCluster, store: &Store, tasks: &Tasks) -> (Courses, Callers) {
     let channel = Channel::to(&format!("http://{}", cluster.auth)).expect("an address");
     let auth =
         AuthClient::new(channel, &Secret::new(cluster.service_token.clone())).expect("a service token");
-    Courses {
+    let callers = Callers::start(auth.clone(), Clock::system(), tasks);
+    let courses = Courses {
         store: store.clone(),
-        callers: Callers::start(auth.clone(), Clock::system(), tasks),
         auth,
         clock: Clock::system(),
         entropy: Entropy::default(),
         page_tokens: PageTokens::new(Mac::derive(&[], "page-token")),
         currency: Currency::parse("USD").expect("a currency"),
+    };
+    (courses, callers)
+}
+
+/// Somebody who reads a course, and how they become known.
+#[derive(Clone)]
+struct Reader {
+    courses: Courses,
+    callers: Callers,
+    token: Secret<String>,
+    /// `None`: they show no token.
+    freshness: Option<Freshness>,
+    slug: String,
+}
+
+impl Reader {
+    async fn read(&self, asked: Instant) {
+        let context = RequestContext {
+            request_id: "bench".into(),
+            deadline: asked + Duration::from_secs(10),
+            traceparent: None,
+            peer: None,
+            caller: KnownCaller::default(),
+        };
+        let caller = match self.freshness {
+            Some(freshness) => {
+                let known = self.callers.caller(&context, self.token.expose(), freshness);
+                Some(known.await.expect("a caller"))
+            }
+            None => None,
+        };
+        let call = Call {
+            context,
+            caller,
+            second_factor: None,
+        };
+        self.courses.get(&call, &self.slug).await.expect("a course");
     }
 }
 
@@ -162,28 +204,17 @@ fn cpu_time() -> f64 {
 }
 
 /// Lets every reader read for the length of a round.
-async fn round(courses: &Courses, token: Option<&Secret<String>>, slug: &str) -> Figure {
+async fn round(reader: &Reader) -> Figure {
     let stop = Arc::new(AtomicBool::new(false));
     let mut reading = JoinSet::new();
     let (begun, cpu) = (Instant::now(), cpu_time());
     for _ in 0..READERS {
-        let (courses, token, slug) = (courses.clone(), token.cloned(), slug.to_owned());
-        let stop = Arc::clone(&stop);
+        let (reader, stop) = (reader.clone(), Arc::clone(&stop));
         reading.spawn(async move {
             let mut times = Vec::with_capacity(8192);
             while !stop.load(Ordering::Relaxed) {
                 let asked = Instant::now();
-                let call = Call {
-                    context: RequestContext {
-                        request_id: "bench".into(),
-                        deadline: asked + Duration::from_secs(10),
-                        traceparent: None,
-                        peer: None,
-                        caller: KnownCaller::default(),
-                    },
-                    token: token.clone(),
-                };
-                courses.get(&call, &slug).await.expect("a course");
+                reader.read(asked).await;
                 times.push(asked.elapsed());
             }
             times

@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     config = json::annotate(config, &pool);
     config = debug::withhold(config, &pool);
     config.compile_fds(compiler.file_descriptor_set())?;
-    fs::write(out.join("audiences.rs"), access::table(&pool)?)?;
+    fs::write(out.join("policies.rs"), access::table(&pool)?)?;
     fs::write(out.join("debug.rs"), debug::implementations(&pool))?;
     fs::write(out.join("words.rs"), json::words(&pool))?;
     fs::write(

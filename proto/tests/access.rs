@@ -36,5 +36,23 @@ fn a_method_without_an_audience_is_refused_by_its_name() {
         assert!(refused.contains("onlineedu.access.v1.audience"), "{refused}");
     }
     let table = access::table(&pool("option (onlineedu.access.v1.audience) = AUDIENCE_STAFF;")).unwrap();
-    assert!(table.contains("(\"/onlineedu.test.v1.Test/Do\", 4)"), "{table}");
+    assert!(
+        table.contains("(\"/onlineedu.test.v1.Test/Do\", 4, 0, false, \"\")"),
+        "{table}"
+    );
+}
+
+#[test]
+fn a_method_that_contradicts_itself_is_refused_by_its_name() {
+    for (audience, other) in [
+        ("ANYONE", "second_factor_max_age) = 300"),
+        ("SERVICE", "second_factor_max_age) = 300"),
+        ("USER", "staff_refusal) = \"No.\""),
+    ] {
+        let options = format!(
+            "option (onlineedu.access.v1.audience) = AUDIENCE_{audience}; option (onlineedu.access.v1.{other};"
+        );
+        let refused = access::table(&pool(&options)).unwrap_err().to_string();
+        assert!(refused.contains("onlineedu.test.v1.Test.Do"), "{refused}");
+    }
 }

@@ -27,18 +27,9 @@ pub enum Error {
     /// A refresh token that does not go on.
     #[error("the refresh token is not valid")]
     RefreshFailed,
-    /// No access token.
-    #[error("there is no access token")]
-    TokenRequired,
     /// An access token that is bad, or whose session or account has ended.
     #[error("the access token is not valid")]
     TokenInvalid,
-    /// The service token is missing or wrong.
-    #[error("there is no valid service token")]
-    ServiceTokenRequired,
-    /// The caller is not staff.
-    #[error("the caller is not staff")]
-    StaffRequired,
     /// There is no such thing, or not for this caller.
     #[error("there is no such {0}")]
     NotFound(&'static str),

@@ -10,7 +10,7 @@ use crate::{
         error::Error,
         profile::ProfileChange,
     },
-    grpc::{Callers, encode, mask, once, profile, refusal::status},
+    grpc::{caller::caller, encode, mask, once, profile, refusal::status},
     model::username::Username,
 };
 
@@ -19,8 +19,6 @@ use crate::{
 pub struct AccountApi {
     /// The rules.
     pub accounts: Accounts,
-    /// Who calls.
-    pub callers: Callers,
     /// Makes fingerprints of input.
     pub fingerprints: Mac,
 }
@@ -129,9 +127,8 @@ impl AccountService for AccountApi {
         &self,
         request: Request<pb::GetProfileRequest>,
     ) -> Result<Response<pb::Profile>, Status> {
-        let context = RequestContext::of(&request);
-        let caller = self.callers.user(&request, &context).await?;
-        Ok(Response::new(encode::profile(caller.user)))
+        let caller = caller(&request)?;
+        Ok(Response::new(encode::profile(caller.user.clone())))
     }
 
     async fn update_profile(
@@ -140,7 +137,7 @@ impl AccountService for AccountApi {
     ) -> Result<Response<pb::Profile>, Status> {
         let context = RequestContext::of(&request);
         let told = |error| status(error, &context);
-        let caller = self.callers.user(&request, &context).await?;
+        let caller = caller(&request)?;
         let message = request.into_inner();
         let source = message.profile.unwrap_or_default();
         let (mut change, mut username) = (ProfileChange::default(), None);
@@ -167,7 +164,7 @@ impl AccountService for AccountApi {
         request: Request<pb::ChangePasswordRequest>,
     ) -> Result<Response<pb::ChangePasswordResponse>, Status> {
         let context = RequestContext::of(&request);
-        let caller = self.callers.user(&request, &context).await?;
+        let caller = caller(&request)?;
         let message = request.into_inner();
         let current = Secret::new(message.current_password);
         let (password, confirm) = (

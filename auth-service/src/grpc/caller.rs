@@ -1,17 +1,20 @@
-//! Who calls: the bearer token of people, the service token of services, and the device behind the gateway.
+//! Who calls: people by the sessions of their tokens, and the device behind the gateway.
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
-use service_runtime::{
-    grpc::context::{CLIENT_ADDRESS, CLIENT_USER_AGENT, RequestContext, SERVICE_TOKEN, bearer},
-    secret::Secret,
+use std::{sync::Arc, time::Duration};
+
+use auth_client::{
+    access::{Grant, Identify, Rights, has_second_factor},
+    callers::Freshness,
+};
+use chrono::{DateTime, Utc};
+use service_runtime::grpc::{
+    context::{CLIENT_ADDRESS, CLIENT_USER_AGENT, RequestContext},
+    service_token::ServiceTokens,
 };
 use tonic::{Request, Status};
 
 use crate::{
-    domain::{
-        error::Error,
-        session::{Caller, Sessions},
-    },
+    domain::session::{Caller, Sessions},
     grpc::refusal::status,
     model::client::Client,
 };
@@ -22,75 +25,53 @@ pub struct Callers {
     /// Knows people by their access tokens.
     pub sessions: Sessions,
     /// What services show.
-    pub service_tokens: Vec<Secret<String>>,
+    pub services: ServiceTokens,
+}
+
+/// The sessions are here, so that every answer is of now.
+impl Identify for Callers {
+    type Caller = Caller;
+
+    async fn identify(
+        &self,
+        context: &RequestContext,
+        access_token: &str,
+        _: Freshness,
+    ) -> Result<Arc<Caller>, Status> {
+        let caller = self.sessions.authenticate(access_token).await;
+        let caller = caller.map_err(|error| status(error, context))?;
+        context.called_by(caller.user.id);
+        Ok(Arc::new(caller))
+    }
+}
+
+impl Rights for Caller {
+    fn is_staff(&self) -> bool {
+        self.user.is_staff
+    }
+
+    fn has_second_factor(&self, max_age: Duration, now: DateTime<Utc>) -> bool {
+        has_second_factor(&self.factors, self.auth_time, max_age, now)
+    }
+}
+
+/// Who calls a method that is for callers who are known.
+///
+/// # Errors
+/// `INTERNAL` when no access layer is in front of it.
+pub(crate) fn caller<T>(request: &Request<T>) -> Result<Arc<Caller>, Status> {
+    Grant::caller(request)
 }
 
 impl Callers {
-    /// The person who calls.
-    ///
-    /// # Errors
-    /// `UNAUTHENTICATED`.
-    pub(crate) async fn user<T>(
-        &self,
-        request: &Request<T>,
-        context: &RequestContext,
-    ) -> Result<Caller, Status> {
-        let token = bearer(request)?.ok_or_else(|| status(Error::TokenRequired, context))?;
-        let caller = self.sessions.authenticate(&token).await;
-        let caller = caller.map_err(|error| status(error, context))?;
-        context.called_by(caller.user.id);
-        Ok(caller)
-    }
-
-    /// The person who calls, if they are staff.
-    ///
-    /// # Errors
-    /// `UNAUTHENTICATED`, `PERMISSION_DENIED`.
-    pub(crate) async fn staff<T>(
-        &self,
-        request: &Request<T>,
-        context: &RequestContext,
-    ) -> Result<Caller, Status> {
-        let caller = self.user(request, context).await?;
-        if caller.user.is_staff {
-            Ok(caller)
-        } else {
-            Err(status(Error::StaffRequired, context))
-        }
-    }
-
-    /// Lets services through.
-    ///
-    /// # Errors
-    /// `PERMISSION_DENIED`.
-    pub(crate) fn service<T>(&self, request: &Request<T>, context: &RequestContext) -> Result<(), Status> {
-        if self.is_service(request) {
-            Ok(())
-        } else {
-            Err(status(Error::ServiceTokenRequired, context))
-        }
-    }
-
     /// The device that calls: what a service says of it, otherwise the peer of the connection.
     pub(crate) fn client<T>(&self, request: &Request<T>) -> Client {
         let told = |name| request.metadata().get(name).and_then(|value| value.to_str().ok());
         let agent = |name| told(name).unwrap_or_default();
-        if self.is_service(request) {
+        if self.services.shown_in(request.metadata().as_ref()) {
             return Client::new(agent(CLIENT_USER_AGENT), told(CLIENT_ADDRESS).unwrap_or_default());
         }
         let peer = RequestContext::of(request).peer.map(|peer| peer.to_string());
         Client::new(agent("user-agent"), peer.unwrap_or_default())
-    }
-
-    fn is_service<T>(&self, request: &Request<T>) -> bool {
-        let shown = request
-            .metadata()
-            .get(SERVICE_TOKEN)
-            .map(|value| value.as_bytes());
-        shown.is_some_and(|shown| {
-            self.service_tokens
-                .iter()
-                .any(|token| verify_slices_are_equal(token.expose().as_bytes(), shown).is_ok())
-        })
     }
 }

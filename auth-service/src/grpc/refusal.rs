@@ -5,7 +5,7 @@ use std::time::Duration;
 use service_runtime::{
     field::FieldError,
     grpc::{
-        context::{RequestContext, bad_token, no_token},
+        context::{RequestContext, bad_token},
         refusal::{Refusal, internal},
     },
 };
@@ -44,18 +44,7 @@ pub(crate) fn status(error: Error, context: &RequestContext) -> Status {
             "REFRESH_FAILED",
             "Token refresh failed. Please log in again.",
         ),
-        Error::TokenRequired => return no_token(),
         Error::TokenInvalid => return bad_token(),
-        Error::ServiceTokenRequired => Refusal::new(
-            Code::PermissionDenied,
-            "SERVICE_TOKEN_REQUIRED",
-            "Only services with the service token may call this.",
-        ),
-        Error::StaffRequired => Refusal::new(
-            Code::PermissionDenied,
-            "STAFF_REQUIRED",
-            "Only administrators may do this.",
-        ),
         Error::NotFound(what) => {
             Refusal::new(Code::NotFound, "NOT_FOUND", format!("There is no such {what}."))
         }

@@ -9,7 +9,7 @@ use crate::{
         error::Error,
         session::{Sessions, Tokens},
     },
-    grpc::{Callers, encode, refusal::status},
+    grpc::{Callers, caller::caller, encode, refusal::status},
 };
 
 /// Serves `SessionService`.
@@ -17,7 +17,7 @@ use crate::{
 pub struct SessionApi {
     /// The rules.
     pub sessions: Sessions,
-    /// Who calls.
+    /// From where it is called.
     pub callers: Callers,
 }
 
@@ -60,7 +60,7 @@ impl SessionService for SessionApi {
         request: Request<pb::LogoutAllRequest>,
     ) -> Result<Response<pb::LogoutAllResponse>, Status> {
         let context = RequestContext::of(&request);
-        let caller = self.callers.user(&request, &context).await?;
+        let caller = caller(&request)?;
         self.sessions
             .logout_all(&caller)
             .await
@@ -73,7 +73,7 @@ impl SessionService for SessionApi {
         request: Request<pb::ListSessionsRequest>,
     ) -> Result<Response<pb::ListSessionsResponse>, Status> {
         let context = RequestContext::of(&request);
-        let caller = self.callers.user(&request, &context).await?;
+        let caller = caller(&request)?;
         let message = request.get_ref();
         let page = self
             .sessions
@@ -95,7 +95,7 @@ impl SessionService for SessionApi {
         request: Request<pb::RevokeSessionRequest>,
     ) -> Result<Response<pb::RevokeSessionResponse>, Status> {
         let context = RequestContext::of(&request);
-        let caller = self.callers.user(&request, &context).await?;
+        let caller = caller(&request)?;
         let revoked = self.sessions.revoke(&caller, &request.get_ref().id).await;
         revoked.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::RevokeSessionResponse {}))

@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     domain::{error::Error, security_state::SecurityState, session::Sessions, user::Users},
-    grpc::{Callers, encode, refusal::status},
+    grpc::{encode, refusal::status},
 };
 
 /// Serves `TokenService`.
@@ -21,8 +21,6 @@ pub struct TokenApi {
     pub users: Users,
     /// What has changed for them.
     pub security: SecurityState,
-    /// Who calls.
-    pub callers: Callers,
     /// What ends the streams.
     pub tasks: Tasks,
 }
@@ -38,7 +36,6 @@ impl TokenService for TokenApi {
         request: Request<pb::AuthorizeRequest>,
     ) -> Result<Response<pb::AuthorizeResponse>, Status> {
         let context = RequestContext::of(&request);
-        self.callers.service(&request, &context)?;
         let caller = self.sessions.authenticate(&request.get_ref().access_token).await;
         let caller = caller.map_err(|error| status(error, &context))?;
         context.called_by(caller.user.id);
@@ -59,7 +56,6 @@ impl TokenService for TokenApi {
         request: Request<pb::BatchGetUsersRequest>,
     ) -> Result<Response<pb::BatchGetUsersResponse>, Status> {
         let context = RequestContext::of(&request);
-        self.callers.service(&request, &context)?;
         let users = self.users.by_id(&request.get_ref().user_ids).await;
         let users = users.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::BatchGetUsersResponse {
@@ -74,7 +70,6 @@ impl TokenService for TokenApi {
         request: Request<pb::WatchSecurityStateRequest>,
     ) -> Result<Response<Self::WatchSecurityStateStream>, Status> {
         let context = RequestContext::of(&request);
-        self.callers.service(&request, &context)?;
         let after = match request.get_ref().after_revision {
             0 => None,
             after @ 1.. => Some(after),

@@ -1,8 +1,11 @@
 //! One course: read, created, updated.
 
+use auth_client::authorize::AuthError;
+
 use super::{
     Call, Courses, Error,
     draft::{Draft, NewCourse},
+    instructor::still_teaches,
     once::once,
     patch::{Edit, Patch},
 };
@@ -20,24 +23,19 @@ impl Courses {
     /// The course of this slug.
     ///
     /// # Errors
-    /// [`Error::CourseNotFound`], [`Error::SlugChanged`]; [`Error::BadToken`] for a token that is not valid.
+    /// [`Error::CourseNotFound`], [`Error::SlugChanged`].
     pub async fn get(&self, call: &Call, slug: &str) -> Result<Course, Error> {
-        let viewer = self.viewer(call).await?;
-        self.visible(&viewer, slug).await
+        self.visible(call, slug).await
     }
 
     /// Creates a course as a draft with the caller as its first instructor. The same `request_id` and input
     /// answer the same again.
     ///
     /// # Errors
-    /// [`Error::NoToken`], [`Error::StaffRequired`], [`Error::Fields`], [`Error::TitleTaken`],
-    /// [`Error::KeyReused`].
+    /// [`Error::Fields`], [`Error::TitleTaken`], [`Error::KeyReused`].
     pub async fn create(&self, call: &Call, typed: NewCourse, request_id: String) -> Result<Course, Error> {
-        let caller = self.caller(call).await?;
-        if !caller.is_staff {
-            return Err(Error::StaffRequired);
-        }
-        let once = once("CreateCourse", &caller, request_id, &typed);
+        let caller = call.known()?;
+        let once = once("CreateCourse", caller, request_id, &typed);
         let (draft, once) = match (Draft::parse(typed), once) {
             (Ok(draft), Ok(once)) => (draft, once),
             (draft, once) => {
@@ -52,7 +50,7 @@ impl Courses {
             .into_iter()
             .next()
             .map(Person::from)
-            .ok_or(Error::BadToken)?;
+            .ok_or(Error::Auth(AuthError::InvalidToken))?;
         let now = self.clock.now();
         let course = Course {
             id: self.entropy.new_id(now)?,
@@ -66,6 +64,7 @@ impl Courses {
             instructors: vec![Instructor { person, position: 1 }],
             created_at: now,
             updated_at: now,
+            deleted_at: None,
             revision: 1,
         };
         match self.store.create(course, once.as_ref(), now).await? {
@@ -78,16 +77,13 @@ impl Courses {
     /// Changes the fields that were mentioned; with an `etag`, only if the course is still that version.
     ///
     /// # Errors
-    /// [`Error::NoToken`], [`Error::CourseNotFound`], [`Error::SlugChanged`], [`Error::InstructorRequired`],
-    /// [`Error::Fields`], [`Error::EtagMismatch`], [`Error::TitleTaken`], [`Error::SlugTaken`].
+    /// [`Error::CourseNotFound`], [`Error::SlugChanged`], [`Error::InstructorRequired`], [`Error::Fields`],
+    /// [`Error::EtagMismatch`], [`Error::TitleTaken`], [`Error::SlugTaken`].
     pub async fn update(&self, call: &Call, slug: &str, edit: Edit, etag: &str) -> Result<Course, Error> {
         let (course, caller) = self.taught(call, slug, Error::InstructorRequired).await?;
         let patch = Patch::parse(edit, &course).map_err(Error::Fields)?;
         let rule = |course: &mut Course| {
-            // Once more, of the course as it is now that nobody else can change it.
-            if course.instructor(caller.user_id).is_none() {
-                return Err(Error::InstructorRequired);
-            }
+            still_teaches(course, caller, Error::InstructorRequired)?;
             if !etag.is_empty() && etag != course.etag() {
                 return Err(Error::EtagMismatch);
             }

@@ -1,5 +1,7 @@
 //! Everything that can keep a call from doing what was asked, in words of the domain.
 
+use std::time::Duration;
+
 use auth_client::authorize::AuthError;
 use service_runtime::{entropy::NoEntropy, field::FieldError};
 
@@ -11,9 +13,6 @@ pub enum Error {
     /// It needs a caller who is known.
     #[error("no access token")]
     NoToken,
-    /// The access token is not valid.
-    #[error("a bad access token")]
-    BadToken,
     /// There is no such course, or none that this caller may see.
     #[error("no such course")]
     CourseNotFound,
@@ -23,12 +22,18 @@ pub enum Error {
     /// The user does not teach the course.
     #[error("no such instructor")]
     InstructorNotFound,
-    /// Only staff may create courses.
-    #[error("not staff")]
-    StaffRequired,
     /// Only an instructor may update a course.
     #[error("not an instructor")]
     InstructorRequired,
+    /// Only an instructor may delete a course or take that back.
+    #[error("not an instructor, and the course is to be deleted")]
+    InstructorRequiredToDelete,
+    /// Allowed, but for the proof of a second factor that is not older than this.
+    #[error("no fresh second factor")]
+    StepUpNeeded(Duration),
+    /// The version must be named.
+    #[error("no etag")]
+    EtagRequired,
     /// Only an instructor may change who teaches a course.
     #[error("not an instructor, and instructors are to change")]
     InstructorRequiredForInstructors,
@@ -59,22 +64,13 @@ pub enum Error {
     /// The idempotency key was used with other input.
     #[error("the idempotency key was used with other input")]
     KeyReused,
-    /// Whoever knows the rights cannot be asked now.
+    /// Whoever knows people cannot be asked now.
     #[error("auth-service cannot be asked")]
-    AuthUnavailable(#[source] AuthError),
+    Auth(#[from] AuthError),
     /// The database.
     #[error(transparent)]
     Store(#[from] store::Error),
     /// Chance.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
-}
-
-impl From<AuthError> for Error {
-    fn from(error: AuthError) -> Self {
-        match error {
-            AuthError::InvalidToken => Self::BadToken,
-            other => Self::AuthUnavailable(other),
-        }
-    }
 }

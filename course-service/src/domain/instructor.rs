@@ -1,5 +1,6 @@
 //! Who teaches a course: the first instructor first, never nobody, only staff.
 
+use auth_client::authorize::Caller;
 use service_runtime::{field::FieldError, page_token::page_size};
 use uuid::Uuid;
 
@@ -20,12 +21,22 @@ pub struct InstructorsPage {
     pub next_page_token: String,
 }
 
+/// Asks once more, of the course as it is now that nobody else can change it.
+pub(super) fn still_teaches(course: &Course, caller: &Caller, refusal: Error) -> Result<(), Error> {
+    if course.deleted_at.is_some() {
+        Err(Error::CourseNotFound)
+    } else if course.instructor(caller.user_id).is_none() {
+        Err(refusal)
+    } else {
+        Ok(())
+    }
+}
+
 impl Courses {
     /// A page of the instructors of a course.
     ///
     /// # Errors
-    /// [`Error::CourseNotFound`], [`Error::SlugChanged`], [`Error::Fields`]; [`Error::BadToken`] for a token
-    /// that is not valid.
+    /// [`Error::CourseNotFound`], [`Error::SlugChanged`], [`Error::Fields`].
     pub async fn instructors(
         &self,
         call: &Call,
@@ -66,7 +77,7 @@ impl Courses {
     /// input answer the same again.
     ///
     /// # Errors
-    /// [`Error::NoToken`], [`Error::CourseNotFound`], [`Error::SlugChanged`],
+    /// [`Error::CourseNotFound`], [`Error::SlugChanged`],
     /// [`Error::InstructorRequiredForInstructors`], [`Error::Fields`], [`Error::InstructorNotStaff`],
     /// [`Error::TooManyInstructors`], [`Error::KeyReused`]; [`Error::LostRace`] when the user stopped teaching
     /// the course meanwhile.
@@ -81,7 +92,7 @@ impl Courses {
         let (course, caller) = self.taught(call, slug, refusal).await?;
         let mut faults = Vec::new();
         let user = noted(&mut faults, "user_id", user_id::parse(user_id));
-        let once = once("AddInstructor", &caller, request_id, &(course.id, user));
+        let once = once("AddInstructor", caller, request_id, &(course.id, user));
         let (Some(user_id), Ok(once)) = (user, &once) else {
             faults.extend(once.err());
             return Err(Error::Fields(faults));
@@ -91,9 +102,7 @@ impl Courses {
             None => Some(self.future_instructor(call, user_id).await?),
         };
         let rule = |course: &mut Course| {
-            if course.instructor(caller.user_id).is_none() {
-                return Err(Error::InstructorRequiredForInstructors);
-            }
+            still_teaches(course, caller, Error::InstructorRequiredForInstructors)?;
             if course.instructor(user_id).is_some() {
                 return Ok(());
             }
@@ -116,16 +125,14 @@ impl Courses {
     /// Ends that a user is an instructor.
     ///
     /// # Errors
-    /// [`Error::NoToken`], [`Error::CourseNotFound`], [`Error::SlugChanged`],
+    /// [`Error::CourseNotFound`], [`Error::SlugChanged`],
     /// [`Error::InstructorRequiredForInstructors`], [`Error::InstructorNotFound`], [`Error::LastInstructor`].
     pub async fn remove_instructor(&self, call: &Call, slug: &str, user_id: &str) -> Result<(), Error> {
         let refusal = Error::InstructorRequiredForInstructors;
         let (course, caller) = self.taught(call, slug, refusal).await?;
         let user_id = user_id::parse(user_id).map_err(|_| Error::InstructorNotFound)?;
         let rule = |course: &mut Course| {
-            if course.instructor(caller.user_id).is_none() {
-                return Err(Error::InstructorRequiredForInstructors);
-            }
+            still_teaches(course, caller, Error::InstructorRequiredForInstructors)?;
             if course.instructor(user_id).is_none() {
                 return Err(Error::InstructorNotFound);
             }

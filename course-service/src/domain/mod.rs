@@ -1,6 +1,7 @@
 //! The rules: who may do what with a course, and what comes of it. No transport, no SQL.
 
 mod course;
+pub mod deletion;
 pub mod draft;
 mod error;
 mod instructor;
@@ -12,7 +13,7 @@ pub mod pricing;
 pub mod retention;
 mod viewer;
 
-use auth_client::{authorize::AuthClient, callers::Callers};
+use auth_client::authorize::AuthClient;
 use service_runtime::{clock::Clock, entropy::Entropy, page_token::PageTokens};
 
 use crate::{model::currency::Currency, store::Store};
@@ -20,15 +21,13 @@ use crate::{model::currency::Currency, store::Store};
 pub use error::Error;
 pub use instructor::InstructorsPage;
 pub use listing::{CoursesPage, Query};
-pub use viewer::{Call, Viewer};
+pub use viewer::Call;
 
 /// Everything that can be done with courses. Cheap to clone.
 #[derive(Clone)]
 pub struct Courses {
     /// Where courses are kept.
     pub store: Store,
-    /// Who knows the callers.
-    pub callers: Callers,
     /// Who knows everybody by their ids.
     pub auth: AuthClient,
     /// When it is.

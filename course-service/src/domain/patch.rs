@@ -152,6 +152,7 @@ mod tests {
             instructors: vec![],
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
+            deleted_at: None,
             revision: 1,
         }
     }

@@ -1,4 +1,4 @@
-//! What is kept for a while only: the answers of calls that act once.
+//! What is kept for a while only: the answers of calls that act once, and deleted courses.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use service_runtime::{causes::causes, lifecycle::Tasks};
 
 use super::{Courses, Error};
 
-/// How often old answers are looked for.
+/// How often they are looked for.
 const EVERY: Duration = Duration::from_secs(600);
 /// How many are removed by one statement, so that none holds a lock for long.
 const BATCH: i64 = 1_000;
@@ -16,6 +16,11 @@ pub async fn run(courses: Courses, tasks: Tasks) {
     while tasks.sleep(EVERY).await {
         if let Err(error) = courses.forget_old_answers().await {
             tracing::warn!(error = causes(&error), "old answers could not be forgotten");
+        }
+        match courses.purge_deleted().await {
+            Ok(0) => {}
+            Ok(purged) => tracing::info!(purged, "deleted courses are gone for good"),
+            Err(error) => tracing::warn!(error = causes(&error), "deleted courses could not be purged"),
         }
     }
 }

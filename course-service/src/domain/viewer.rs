@@ -1,11 +1,10 @@
-//! Who calls, and what they see. Rights come from auth-service, never from the token: those of now for whoever changes
-//! something, those of a moment ago for whoever reads. A caller whose rights cannot be learned is refused, not treated
-//! as somebody with fewer.
+//! Who calls, and what they see. The access layer has asked auth-service about them, never the token: what they may do
+//! now if they are to change something, what they might a moment ago if they read.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use auth_client::{authorize::Caller, callers::Freshness};
-use service_runtime::{grpc::context::RequestContext, secret::Secret};
+use auth_client::{access::Rights, authorize::Caller};
+use service_runtime::grpc::context::RequestContext;
 
 use super::{Courses, Error};
 use crate::model::{course::Course, slug::Slug, state::State};
@@ -15,65 +14,39 @@ use crate::model::{course::Course, slug::Slug, state::State};
 pub struct Call {
     /// Its id, deadline and trace.
     pub context: RequestContext,
-    /// The access token, if one was sent.
-    pub token: Option<Secret<String>>,
+    /// Who calls, if they are known.
+    pub caller: Option<Arc<Caller>>,
+    /// How old the proof of the caller's second factor may be, where the method asks for one.
+    pub second_factor: Option<Duration>,
 }
 
-/// Who looks at courses.
-#[derive(Debug, Clone)]
-pub enum Viewer {
-    /// Nobody in particular.
-    Anonymous,
-    /// Somebody known.
-    User(Arc<Caller>),
-}
-
-impl Viewer {
-    /// Whether they administer the site.
-    pub fn is_staff(&self) -> bool {
-        matches!(self, Self::User(caller) if caller.is_staff)
+impl Call {
+    /// Who calls a method that is for callers who are known.
+    pub(super) fn known(&self) -> Result<&Caller, Error> {
+        self.caller.as_deref().ok_or(Error::NoToken)
     }
 
-    /// Whether they may know that the course is there.
-    pub fn sees(&self, course: &Course) -> bool {
-        self.is_staff() || course.state == State::Published
+    fn is_staff(&self) -> bool {
+        self.caller.as_ref().is_some_and(|caller| caller.is_staff)
+    }
+
+    /// Whether the caller may know that the course is there.
+    pub(super) fn sees(&self, course: &Course) -> bool {
+        course.deleted_at.is_none() && (self.is_staff() || course.state == State::Published)
+    }
+
+    /// Whether the caller sees published courses only.
+    pub(super) fn sees_published_only(&self) -> bool {
+        !self.is_staff()
     }
 }
 
 impl Courses {
-    /// Who looks at something. Without a token nobody is asked.
-    pub(super) async fn viewer(&self, call: &Call) -> Result<Viewer, Error> {
-        match &call.token {
-            None => Ok(Viewer::Anonymous),
-            Some(token) => Ok(Viewer::User(
-                self.known(call, token, Freshness::Remembered).await?,
-            )),
-        }
-    }
-
-    /// Who wants to change something.
-    pub(super) async fn caller(&self, call: &Call) -> Result<Arc<Caller>, Error> {
-        let token = call.token.as_ref().ok_or(Error::NoToken)?;
-        self.known(call, token, Freshness::Current).await
-    }
-
-    async fn known(
-        &self,
-        call: &Call,
-        token: &Secret<String>,
-        freshness: Freshness,
-    ) -> Result<Arc<Caller>, Error> {
-        let caller = self.callers.caller(&call.context, token.expose(), freshness);
-        Ok(caller.await?)
-    }
-
-    /// The course of this slug, if the viewer may see it.
-    pub(super) async fn visible(&self, viewer: &Viewer, slug: &str) -> Result<Course, Error> {
+    /// The course of this slug, if it is there for the caller; what counts as there, the rule says.
+    async fn found(&self, slug: &str, is_there: impl FnOnce(&Course) -> bool) -> Result<Course, Error> {
         let slug = Slug::parse(slug).map_err(|_| Error::CourseNotFound)?;
         let found = self.store.course(&slug).await?;
-        let course = found
-            .filter(|course| viewer.sees(course))
-            .ok_or(Error::CourseNotFound)?;
+        let course = found.filter(is_there).ok_or(Error::CourseNotFound)?;
         if course.slug == slug {
             Ok(course)
         } else {
@@ -81,44 +54,54 @@ impl Courses {
         }
     }
 
+    /// The course of this slug, if the caller may see it.
+    pub(super) async fn visible(&self, call: &Call, slug: &str) -> Result<Course, Error> {
+        self.found(slug, |course| call.sees(course)).await
+    }
+
     /// The course of this slug and its instructor who calls; `refusal` if they are none or no longer staff.
-    pub(super) async fn taught(
+    pub(super) async fn taught<'a>(
         &self,
-        call: &Call,
+        call: &'a Call,
         slug: &str,
         refusal: Error,
-    ) -> Result<(Course, Arc<Caller>), Error> {
-        let viewer = Viewer::User(self.caller(call).await?);
-        let course = self.visible(&viewer, slug).await?;
-        match viewer {
-            Viewer::User(caller) if caller.is_staff && course.instructor(caller.user_id).is_some() => {
-                Ok((course, caller))
-            }
-            _ => Err(refusal),
-        }
+    ) -> Result<(Course, &'a Caller), Error> {
+        let caller = call.known()?;
+        let course = self.visible(call, slug).await?;
+        self.instructor(call, caller, &course, refusal)?;
+        Ok((course, caller))
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use service_runtime::grpc::context::KnownCaller;
-
-    use super::*;
-
-    #[test]
-    fn a_call_that_is_written_down_shows_no_token() {
-        let call = Call {
-            context: RequestContext {
-                request_id: "id-1".into(),
-                deadline: Instant::now(),
-                traceparent: None,
-                peer: None,
-                caller: KnownCaller::default(),
-            },
-            token: Some(Secret::new("a.b.c".to_owned())),
+    /// The same, also if the course is deleted. To all but its instructors it is not there then.
+    pub(super) async fn taught_or_deleted<'a>(
+        &self,
+        call: &'a Call,
+        slug: &str,
+        refusal: Error,
+    ) -> Result<(Course, &'a Caller), Error> {
+        let caller = call.known()?;
+        let is_there = |course: &Course| {
+            call.sees(course)
+                || (course.deleted_at.is_some()
+                    && caller.is_staff
+                    && course.instructor(caller.user_id).is_some())
         };
-        assert!(!format!("{call:?}").contains("a.b.c"));
+        let course = self.found(slug, is_there).await?;
+        self.instructor(call, caller, &course, refusal)?;
+        Ok((course, caller))
+    }
+
+    /// Refuses callers who do not teach the course or are no longer staff, and then those of whom the method wants
+    /// the proof of a second factor that they do not have.
+    fn instructor(&self, call: &Call, caller: &Caller, course: &Course, refusal: Error) -> Result<(), Error> {
+        if !caller.is_staff || course.instructor(caller.user_id).is_none() {
+            return Err(refusal);
+        }
+        match call.second_factor {
+            Some(max_age) if !caller.has_second_factor(max_age, self.clock.now()) => {
+                Err(Error::StepUpNeeded(max_age))
+            }
+            _ => Ok(()),
+        }
     }
 }

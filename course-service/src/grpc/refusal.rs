@@ -5,7 +5,7 @@ use std::time::Duration;
 use service_runtime::{
     causes::causes,
     grpc::{
-        context::{bad_token, no_token},
+        context::{no_token, step_up_needed},
         refusal::{FieldError, Refusal, internal},
     },
 };
@@ -20,20 +20,25 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(super) fn status(error: Error, request_id: &str) -> Status {
     let refusal = match error {
         Error::NoToken => return no_token(),
-        Error::BadToken => return bad_token(),
+        Error::StepUpNeeded(max_age) => return step_up_needed(max_age),
         Error::CourseNotFound => not_found("COURSE_NOT_FOUND", "There is no such course."),
         Error::SlugChanged(slug) => not_found("SLUG_CHANGED", "The course has another slug now.")
             .with("canonical_slug", slug.as_str()),
         Error::InstructorNotFound => {
             not_found("INSTRUCTOR_NOT_FOUND", "The user does not teach this course.")
         }
-        Error::StaffRequired => denied(
-            "STAFF_REQUIRED",
-            "Must be logged in as administrator to create a course",
-        ),
         Error::InstructorRequired => denied(
             "INSTRUCTOR_REQUIRED",
             "Only an instructor of a course can update a course",
+        ),
+        Error::InstructorRequiredToDelete => denied(
+            "INSTRUCTOR_REQUIRED",
+            "Only an instructor of a course can delete a course",
+        ),
+        Error::EtagRequired => Refusal::new(
+            Code::FailedPrecondition,
+            "ETAG_REQUIRED",
+            "The version that is meant must be named.",
         ),
         Error::InstructorRequiredForInstructors => denied(
             "INSTRUCTOR_REQUIRED",
@@ -69,7 +74,7 @@ pub(super) fn status(error: Error, request_id: &str) -> Status {
             "This idempotency key was used with other input.",
         ),
         // Logged where it was noticed if an operator can do something about it.
-        Error::AuthUnavailable(_) => unavailable("AUTH_UNAVAILABLE"),
+        Error::Auth(error) => return error.refusal(),
         Error::Store(store::Error::TooManySearches) => Refusal::new(
             Code::ResourceExhausted,
             "TOO_MANY_SEARCHES",

@@ -1,14 +1,13 @@
 //! The methods of `CourseService`, each of them decode, call, encode.
 
+use auth_client::access::Grant;
 use proto::course::v1::{
-    AddInstructorRequest, Course, CreateCourseRequest, GetCourseRequest, Instructor, ListCoursesRequest,
-    ListCoursesResponse, ListInstructorsRequest, ListInstructorsResponse, RemoveInstructorRequest,
-    RemoveInstructorResponse, UpdateCourseRequest, course_service_server::CourseService,
+    AddInstructorRequest, Course, CreateCourseRequest, DeleteCourseRequest, DeleteCourseResponse,
+    GetCourseRequest, Instructor, ListCoursesRequest, ListCoursesResponse, ListInstructorsRequest,
+    ListInstructorsResponse, RemoveInstructorRequest, RemoveInstructorResponse, UndeleteCourseRequest,
+    UpdateCourseRequest, course_service_server::CourseService,
 };
-use service_runtime::{
-    grpc::context::{RequestContext, bearer},
-    secret::Secret,
-};
+use service_runtime::grpc::context::RequestContext;
 use tonic::{Request, Response, Status};
 
 use super::{course, instructor, refusal::status};
@@ -61,6 +60,24 @@ impl CourseService for CourseGrpc {
         answer(&call, updated.map(course::encode))
     }
 
+    async fn delete_course(
+        &self,
+        request: Request<DeleteCourseRequest>,
+    ) -> Result<Response<DeleteCourseResponse>, Status> {
+        let (call, message) = open(request)?;
+        let deleted = self.courses.delete(&call, &message.slug, &message.etag).await;
+        answer(&call, deleted.map(|()| DeleteCourseResponse {}))
+    }
+
+    async fn undelete_course(
+        &self,
+        request: Request<UndeleteCourseRequest>,
+    ) -> Result<Response<Course>, Status> {
+        let (call, message) = open(request)?;
+        let restored = self.courses.undelete(&call, &message.slug, &message.etag).await;
+        answer(&call, restored.map(course::encode))
+    }
+
     async fn list_instructors(
         &self,
         request: Request<ListInstructorsRequest>,
@@ -100,9 +117,11 @@ impl CourseService for CourseGrpc {
 
 /// What every method needs to know of a request, and its message.
 fn open<T>(request: Request<T>) -> Result<(Call, T), Status> {
+    let grant = Grant::of(&request)?;
     let call = Call {
         context: RequestContext::of(&request),
-        token: bearer(&request)?.map(Secret::new),
+        caller: grant.caller,
+        second_factor: grant.second_factor,
     };
     Ok((call, request.into_inner()))
 }

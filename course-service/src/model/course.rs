@@ -40,6 +40,9 @@ pub struct Course {
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+    /// When it was deleted. Nobody sees it from then on, and it stays the version that was deleted.
+    #[serde(default)]
+    pub deleted_at: Option<DateTime<Utc>>,
     /// How often its representation was written; every change adds one.
     pub revision: i64,
 }

@@ -35,7 +35,7 @@ const LOCK: &str = concat!(
 );
 const UPDATE: &str = "UPDATE courses SET title = $2, title_key = $3, title_order = $4, subtitle = $5, slug = $6, \
      description = $7, search_text = $8, price = $9, state = $10, instructors = $11, updated_at = $12, \
-     revision = $13 WHERE id = $1";
+     revision = $13, deleted_at = $14 WHERE id = $1";
 
 /// What creating a course came to.
 #[derive(Debug)]
@@ -138,7 +138,23 @@ impl Store {
         })
     }
 
-    /// Changes a course by a rule that sees it as it is and says what it becomes, while nobody else changes
+    /// Removes up to `limit` courses that were deleted before `before`, with their titles and slugs; says how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn purge_deleted(&self, before: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
+        Ok(on!(&self.writes, |pool| sqlx::query(
+            "DELETE FROM courses WHERE deleted_at < $1 AND id IN \
+             (SELECT id FROM courses WHERE deleted_at < $1 ORDER BY deleted_at LIMIT $2)",
+        )
+        .bind(before)
+        .bind(limit)
+        .execute(pool)
+        .await
+        .map(|done| done.rows_affected()))?)
+    }
+
+    /// Changes a course, deleted or not, by a rule that sees it as it is and says what it becomes, while nobody else changes
     /// it. A rule that changes nothing writes nothing.
     ///
     /// # Errors
@@ -177,8 +193,11 @@ impl Store {
                 }
                 return Ok(Changed::Done(Box::new(course)));
             }
-            course.revision += 1;
-            course.updated_at = now;
+            // One that is deleted stays the version that was deleted, by whose etag that can be taken back.
+            if course.deleted_at.is_none() {
+                course.revision += 1;
+                course.updated_at = now;
+            }
             let updated = sqlx::query(UPDATE)
                 .bind(id)
                 .bind(course.title.as_str())
@@ -193,6 +212,7 @@ impl Store {
                 .bind(serde_json::to_string(&course.instructors)?)
                 .bind(course.updated_at)
                 .bind(course.revision)
+                .bind(course.deleted_at)
                 .execute(&mut *tx)
                 .await;
             match updated {

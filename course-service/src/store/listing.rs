@@ -76,7 +76,7 @@ impl Statement {
     }
 
     fn filter(&mut self, filter: &Filter) {
-        self.push(" WHERE 1 = 1");
+        self.push(" WHERE deleted_at IS NULL");
         if filter.published_only {
             self.push(" AND state = 'published'");
         }

@@ -14,7 +14,7 @@ macro_rules! columns {
     () => {
         "courses.id, courses.title, courses.subtitle, courses.slug, courses.description, courses.price, \
          courses.currency, courses.state, courses.instructors, courses.created_at, courses.updated_at, \
-         courses.revision"
+         courses.deleted_at, courses.revision"
     };
 }
 pub(super) use columns;
@@ -33,6 +33,7 @@ pub(super) struct CourseRow {
     instructors: String,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    deleted_at: Option<DateTime<Utc>>,
     revision: i64,
 }
 
@@ -53,6 +54,7 @@ impl TryFrom<CourseRow> for Course {
             instructors: serde_json::from_str(&row.instructors).map_err(|_| unreadable("instructors"))?,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            deleted_at: row.deleted_at,
             revision: row.revision,
         })
     }

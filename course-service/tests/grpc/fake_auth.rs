@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use proto::auth::v1::{
     AuthorizeRequest, AuthorizeResponse, BatchGetUsersRequest, BatchGetUsersResponse, GetJwksRequest, Jwks,
     PublicUser, SecurityUpdate, WatchSecurityStateRequest,
@@ -42,6 +43,8 @@ pub struct FakeAuth(Arc<State>);
 struct State {
     /// By access token.
     users: Mutex<BTreeMap<String, PublicUser>>,
+    /// When whoever has this access token proved a second factor.
+    second_factors: Mutex<BTreeMap<String, DateTime<Utc>>>,
     mood: Mutex<Mood>,
     calls: AtomicUsize,
     last_request_id: Mutex<Option<String>>,
@@ -53,6 +56,7 @@ impl FakeAuth {
     pub fn start(service_token: &str, tasks: &Tasks) -> (Self, SocketAddr) {
         let fake = Self(Arc::new(State {
             users: Mutex::default(),
+            second_factors: Mutex::default(),
             mood: Mutex::new(Mood::Well),
             calls: AtomicUsize::new(0),
             last_request_id: Mutex::default(),
@@ -72,6 +76,20 @@ impl FakeAuth {
     /// Knows a user by their token, or knows them differently from now on.
     pub fn know(&self, token: &str, user: PublicUser) {
         self.0.users.lock().unwrap().insert(token.to_owned(), user);
+    }
+
+    /// The user with this token.
+    pub fn known(&self, token: &str) -> PublicUser {
+        self.0.users.lock().unwrap()[token].clone()
+    }
+
+    /// Whoever has this token proved a second factor then.
+    pub fn prove(&self, token: &str, time: DateTime<Utc>) {
+        self.0
+            .second_factors
+            .lock()
+            .unwrap()
+            .insert(token.to_owned(), time);
     }
 
     /// Changes what is known of a user.
@@ -137,6 +155,10 @@ impl TokenService for FakeAuth {
             .get(&request.get_ref().access_token)
             .filter(|user| user.is_active)
             .ok_or_else(|| Status::unauthenticated("no such token"))?;
+        let second_factors = self.0.second_factors.lock().unwrap();
+        let proved = second_factors.get(&request.get_ref().access_token);
+        let mut factors = vec!["pwd".to_owned()];
+        factors.extend(proved.map(|_| "otp".to_owned()));
         Ok(Response::new(AuthorizeResponse {
             user_id: user.id.clone(),
             username: user.username.clone(),
@@ -144,10 +166,10 @@ impl TokenService for FakeAuth {
             is_staff: user.is_staff,
             session_id: user.id.clone(),
             auth_time: Some(prost_types::Timestamp {
-                seconds: 1_700_000_000,
+                seconds: proved.map_or(1_700_000_000, DateTime::timestamp),
                 nanos: 0,
             }),
-            factors: vec!["pwd".to_owned()],
+            factors,
             revision: 0,
         }))
     }
@@ -168,7 +190,13 @@ impl TokenService for FakeAuth {
         self.answer(&request).await?;
         let users = self.0.users.lock().unwrap();
         let wanted = |user: &&PublicUser| request.get_ref().user_ids.contains(&user.id);
-        let users = users.values().filter(wanted).cloned().collect();
+        // A user may have several tokens.
+        let by_id: BTreeMap<_, _> = users
+            .values()
+            .filter(wanted)
+            .map(|user| (&user.id, user))
+            .collect();
+        let users = by_id.into_values().cloned().collect();
         Ok(Response::new(BatchGetUsersResponse { users }))
     }
 }

@@ -10,6 +10,7 @@
 mod auth_down;
 mod concurrency;
 mod create;
+mod deletion;
 mod fake_auth;
 mod get;
 mod hostile;

@@ -56,7 +56,7 @@ async fn a_round_that_fails_is_made_up_for(place: &Place) {
     for mood in [Mood::Unavailable, Mood::Distrustful, Mood::Broken] {
         world.auth.feel(mood);
         let failed = courses.refresh_names().await;
-        assert!(matches!(failed, Err(Error::AuthUnavailable(_))), "{failed:?}");
+        assert!(matches!(failed, Err(Error::Auth(_))), "{failed:?}");
     }
     world.auth.feel(Mood::Well);
     assert_eq!(courses.refresh_names().await.unwrap(), 1);

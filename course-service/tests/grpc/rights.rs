@@ -1,8 +1,8 @@
 //! Who may do what: one row for each RPC, and a test that no RPC is without one.
 
 use proto::course::v1::{
-    AddInstructorRequest, Course, GetCourseRequest, ListCoursesRequest, ListInstructorsRequest,
-    RemoveInstructorRequest,
+    AddInstructorRequest, Course, DeleteCourseRequest, GetCourseRequest, ListCoursesRequest,
+    ListInstructorsRequest, RemoveInstructorRequest, UndeleteCourseRequest,
 };
 use tonic::{Code, Status};
 
@@ -18,8 +18,9 @@ const UNKNOWN: Code = Code::Unauthenticated;
 const HIDDEN: Code = Code::NotFound;
 const DENIED: Code = Code::PermissionDenied;
 
-/// An RPC on a draft, and what an impostor, anyone, a user, other staff and the instructor get.
-const ROWS: [(&str, [Code; 5]); 7] = [
+/// An RPC on a draft, and what an impostor, anyone, a user, other staff and the instructor get. Nobody has proved a
+/// second factor: only who is otherwise allowed is told that.
+const ROWS: [(&str, [Code; 5]); 9] = [
     ("ListCourses", [UNKNOWN, OK, OK, OK, OK]),
     ("GetCourse", [UNKNOWN, HIDDEN, HIDDEN, OK, OK]),
     (
@@ -27,6 +28,8 @@ const ROWS: [(&str, [Code; 5]); 7] = [
         [UNKNOWN, UNKNOWN, DENIED, OK, Code::AlreadyExists],
     ),
     ("UpdateCourse", [UNKNOWN, UNKNOWN, HIDDEN, DENIED, OK]),
+    ("DeleteCourse", [UNKNOWN, UNKNOWN, HIDDEN, DENIED, UNKNOWN]),
+    ("UndeleteCourse", [UNKNOWN, UNKNOWN, HIDDEN, DENIED, UNKNOWN]),
     ("ListInstructors", [UNKNOWN, HIDDEN, HIDDEN, OK, OK]),
     ("AddInstructor", [UNKNOWN, UNKNOWN, HIDDEN, DENIED, OK]),
     (
@@ -70,6 +73,16 @@ async fn call(rpc: &str, caller: &Caller, instructor: &Caller) -> Result<(), Sta
             .update_course(caller.request(update(&slug, &[], Course::default())))
             .await
             .map(drop),
+        "DeleteCourse" => {
+            let etag = String::new();
+            let message = DeleteCourseRequest { slug, etag };
+            client.delete_course(caller.request(message)).await.map(drop)
+        }
+        "UndeleteCourse" => {
+            let etag = String::new();
+            let message = UndeleteCourseRequest { slug, etag };
+            client.undelete_course(caller.request(message)).await.map(drop)
+        }
         "ListInstructors" => {
             let message = ListInstructorsRequest {
                 slug,

@@ -2,15 +2,17 @@
 
 use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
-use auth_client::{authorize::AuthClient, callers::Callers};
+use auth_client::authorize::AuthClient;
+use chrono::TimeDelta;
 use course_service::{config::Config, domain::Courses, model::currency::Currency, server};
 use prost_types::FieldMask;
 use proto::{
     auth::v1::PublicUser,
     course::v1::{
-        AddInstructorRequest, Course, CreateCourseRequest, GetCourseRequest, Instructor, ListCoursesRequest,
-        ListCoursesResponse, ListInstructorsRequest, ListInstructorsResponse, RemoveInstructorRequest,
-        UpdateCourseRequest, course_service_client::CourseServiceClient,
+        AddInstructorRequest, Course, CreateCourseRequest, DeleteCourseRequest, DeleteCourseResponse,
+        GetCourseRequest, Instructor, ListCoursesRequest, ListCoursesResponse, ListInstructorsRequest,
+        ListInstructorsResponse, RemoveInstructorRequest, UndeleteCourseRequest, UpdateCourseRequest,
+        course_service_client::CourseServiceClient,
     },
 };
 use service_runtime::{
@@ -87,7 +89,6 @@ impl World {
         let auth = AuthClient::new(channel, &Secret::new(SERVICE_TOKEN.to_owned())).unwrap();
         Courses {
             store: place.store.clone(),
-            callers: Callers::start(auth.clone(), Clock::system(), &self.tasks),
             auth,
             clock: Clock::system(),
             entropy: Entropy::default(),
@@ -109,6 +110,15 @@ impl World {
     /// An ordinary user.
     pub fn user(&self, name: &str) -> Caller {
         self.known(name, false)
+    }
+
+    /// The same person with a token that says that they proved a second factor so long ago.
+    pub fn with_second_factor(&self, caller: &Caller, ago: TimeDelta) -> Caller {
+        let token = caller.token.clone().unwrap();
+        let elevated = format!("{token}-elevated-{ago}");
+        self.auth.know(&elevated, self.auth.known(&token));
+        self.auth.prove(&elevated, Clock::system().now() - ago);
+        self.caller(Some(elevated), caller.id)
     }
 
     /// A user who administers the site.
@@ -208,6 +218,8 @@ macro_rules! rpc {
 impl Caller {
     rpc!(create_course, CreateCourseRequest, Course);
     rpc!(update_course, UpdateCourseRequest, Course);
+    rpc!(delete_course, DeleteCourseRequest, DeleteCourseResponse);
+    rpc!(undelete_course, UndeleteCourseRequest, Course);
     rpc!(list_courses, ListCoursesRequest, ListCoursesResponse);
     rpc!(list_instructors, ListInstructorsRequest, ListInstructorsResponse);
     rpc!(add_instructor, AddInstructorRequest, Instructor);
@@ -239,6 +251,22 @@ impl Caller {
             .await
             .map_err(Refused::from)?
             .into_inner())
+    }
+
+    pub async fn delete(&self, slug: &str, etag: &str) -> Result<(), Refused> {
+        let message = DeleteCourseRequest {
+            slug: slug.to_owned(),
+            etag: etag.to_owned(),
+        };
+        self.delete_course(message).await.map(drop)
+    }
+
+    pub async fn undelete(&self, slug: &str, etag: &str) -> Result<Course, Refused> {
+        self.undelete_course(UndeleteCourseRequest {
+            slug: slug.to_owned(),
+            etag: etag.to_owned(),
+        })
+        .await
     }
 
     /// Changes the fields of the mask to those of the course.

@@ -58,6 +58,7 @@ pub fn course_by(person: Person, name: &str) -> Course {
         instructors: vec![Instructor { person, position: 1 }],
         created_at: minute(0),
         updated_at: minute(0),
+        deleted_at: None,
         revision: 1,
     }
 }

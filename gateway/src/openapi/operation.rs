@@ -2,7 +2,7 @@
 
 use prost_reflect::{Kind, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
 use proto::{
-    access::{Audience, audience},
+    access::{Audience, policy},
     rest::{Body, Field, Route},
 };
 use serde_json::{Map, Value, json};
@@ -57,7 +57,7 @@ pub fn problem_response() -> Value {
 
 /// Who has to say who they are, and who may.
 fn security(route: &Route) -> Value {
-    match audience(route.rpc) {
+    match policy(route.rpc).map(|policy| policy.audience) {
         Some(Audience::Anyone) => json!([]),
         Some(Audience::Visitor) => json!([{}, { "bearer": [] }]),
         _ => json!([{ "bearer": [] }]),

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use tonic::{Code, Status, metadata::MetadataMap};
 use uuid::Uuid;
 
@@ -47,17 +47,18 @@ pub struct RequestContext {
 impl RequestContext {
     /// The context that the server left with a request.
     pub fn of<T>(request: &tonic::Request<T>) -> Self {
-        request
-            .extensions()
-            .get::<Self>()
-            .cloned()
-            .unwrap_or_else(|| Self {
-                request_id: "unknown".into(),
-                deadline: Instant::now() + LONGEST_REQUEST,
-                traceparent: None,
-                peer: None,
-                caller: Arc::default(),
-            })
+        Self::in_extensions(request.extensions())
+    }
+
+    /// The same, of a request that has not been read yet.
+    pub fn in_extensions(extensions: &http::Extensions) -> Self {
+        extensions.get::<Self>().cloned().unwrap_or_else(|| Self {
+            request_id: "unknown".into(),
+            deadline: Instant::now() + LONGEST_REQUEST,
+            traceparent: None,
+            peer: None,
+            caller: Arc::default(),
+        })
     }
 
     /// Notes who calls, for the log.
@@ -125,19 +126,14 @@ pub(crate) fn grpc_timeout(value: &HeaderValue) -> Option<Duration> {
     })
 }
 
-/// The bearer token of a request: `Ok(None)` without an `authorization`, `Err` when there is one that is not
-/// exactly one `Bearer <token>`.
+/// The bearer token in the headers of a request: `Ok(None)` without an `authorization`, `Err` when there is one that is
+/// not exactly one `Bearer <token>`.
 ///
 /// # Errors
 /// `UNAUTHENTICATED` (`TOKEN_INVALID`).
-pub fn bearer<T>(request: &tonic::Request<T>) -> Result<Option<String>, Status> {
-    let metadata = request.metadata();
-    let mut values = metadata.get_all("authorization").iter();
-    let value = match (
-        values.next(),
-        values.next(),
-        metadata.get_bin("authorization-bin"),
-    ) {
+pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Status> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = match (values.next(), values.next(), headers.get("authorization-bin")) {
         (None, _, None) => return Ok(None),
         (Some(value), None, None) => value.to_str().ok(),
         _ => None,
@@ -146,7 +142,7 @@ pub fn bearer<T>(request: &tonic::Request<T>) -> Result<Option<String>, Status> 
         let (scheme, token) = value.split_once(' ')?;
         (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ')).then_some(token)
     });
-    token.map(|token| Some(token.to_owned())).ok_or_else(bad_token)
+    token.map(Some).ok_or_else(bad_token)
 }
 
 /// The refusal of a request whose access token is missing.
@@ -166,6 +162,21 @@ pub fn bad_token() -> Status {
         "TOKEN_INVALID",
         "The access token is not valid.",
     )
+    .into()
+}
+
+/// The refusal of a request that is allowed but for the proof of a second factor, which is missing or older than this
+/// (RFC 9470).
+pub fn step_up_needed(max_age: Duration) -> Status {
+    Refusal::new(
+        Code::Unauthenticated,
+        "INSUFFICIENT_USER_AUTHENTICATION",
+        format!(
+            "A second factor used in the last {} minutes is required.",
+            max_age.as_secs() / 60
+        ),
+    )
+    .with("max_age", max_age.as_secs().to_string())
     .into()
 }
 
@@ -200,13 +211,11 @@ mod tests {
     #[test]
     fn a_bearer_token_is_one_word_after_one_scheme() {
         let with = |values: &[&'static str]| {
-            let mut request = tonic::Request::new(());
+            let mut headers = HeaderMap::new();
             for value in values {
-                request
-                    .metadata_mut()
-                    .append("authorization", value.parse().unwrap());
+                headers.append(AUTHORIZATION, HeaderValue::from_static(value));
             }
-            bearer(&request)
+            bearer(&headers).map(|token| token.map(str::to_owned))
         };
         assert_eq!(with(&[]).unwrap(), None);
         assert_eq!(with(&["Bearer a.b.c"]).unwrap().as_deref(), Some("a.b.c"));

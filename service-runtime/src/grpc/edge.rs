@@ -7,7 +7,7 @@ use std::{convert::Infallible, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, 
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response};
 use tokio::sync::Semaphore;
-use tonic::{Code, Status, body::Body, service::Routes};
+use tonic::{Code, Status, body::Body};
 use tower::Service;
 
 use crate::{
@@ -29,18 +29,18 @@ const HEALTH: &str = "/grpc.health.v1.Health/";
 
 /// Everything between a connection and the services.
 #[derive(Debug, Clone)]
-pub(crate) struct Edge {
-    routes: Routes,
+pub(crate) struct Edge<S> {
+    services: S,
     tracer: Tracer,
     entropy: Entropy,
     places: Arc<Semaphore>,
 }
 
-impl Edge {
+impl<S: Clone> Edge<S> {
     /// The edge in front of services.
-    pub(crate) fn new(routes: Routes, tracer: Tracer) -> Self {
+    pub(crate) fn new(services: S, tracer: Tracer) -> Self {
         Self {
-            routes: routes.prepare(),
+            services,
             tracer,
             entropy: Entropy::default(),
             places: Arc::new(Semaphore::new(MOST_RUNNING)),
@@ -54,7 +54,7 @@ impl Edge {
         peer: IpAddr,
     ) -> Result<Response<Body>, Infallible>
     where
-        B: http_body::Body<Data = bytes::Bytes, Error: Into<tonic::codegen::StdError>> + Send + 'static,
+        S: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
     {
         let begun = Instant::now();
         let mut span = self.tracer.server(request.headers());
@@ -70,8 +70,8 @@ impl Edge {
         let mut response = if is_refused {
             overloaded().into_http()
         } else {
-            let mut routes = self.routes.clone();
-            let answering = span.around(async move { routes.call(request).await });
+            let mut services = self.services.clone();
+            let answering = span.around(async move { services.call(request).await });
             let answering = tokio::time::timeout_at(deadline.into(), answering);
             match AssertUnwindSafe(answering).catch_unwind().await {
                 Ok(Ok(Ok(response))) => completed(response),

@@ -6,4 +6,5 @@ pub mod context;
 mod edge;
 pub mod refusal;
 pub mod server;
+pub mod service_token;
 mod until_stopped;

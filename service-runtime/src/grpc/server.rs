@@ -1,16 +1,18 @@
 //! A gRPC server with the limits that the library leaves open, health and reflection.
 
 use std::{
+    convert::Infallible,
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
     time::Duration,
 };
 
-use http::Request;
+use http::{Request, Response};
 use hyper::{body::Incoming, service::service_fn};
-use tonic::service::Routes;
+use tonic::{body::Body, service::Routes};
 use tonic_health::{ServingStatus, server::HealthReporter};
+use tower::Service;
 
 use crate::{
     grpc::{edge::Edge, until_stopped::UntilStopped},
@@ -72,7 +74,7 @@ pub async fn with_health_and_reflection(
             inner: v1alpha,
             tasks: tasks(),
         });
-    Ok(routes)
+    Ok(routes.prepare())
 }
 
 /// Tells the health of every service, and under the empty name that of the process.
@@ -102,15 +104,19 @@ const LIMITS: Limits = Limits {
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub fn serve(
+pub fn serve<S>(
     listener: TcpListener,
     tls: Option<Acceptor>,
-    routes: Routes,
+    services: S,
     tracer: Tracer,
     tasks: &Tasks,
-) -> io::Result<()> {
+) -> io::Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>,
+    S: Clone + Send + Sync + 'static,
+{
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let edge = Arc::new(Edge::new(routes, tracer));
+    let edge = Arc::new(Edge::new(services, tracer));
     let stop = tasks.clone();
     tasks.spawn("gRPC server", async move {
         let connection = |client: SocketAddr| {

@@ -1,7 +1,7 @@
 //! The table.
 
 use proto::{
-    access::{Audience, audience},
+    access::{Audience, policy},
     rest::Route,
 };
 
@@ -125,6 +125,16 @@ pub const ROWS: &[Row] = &[
         COURSE,
     ),
     row(
+        "onlineedu.course.v1.CourseService.DeleteCourse",
+        Audience::Instructor,
+        COURSE,
+    ),
+    row(
+        "onlineedu.course.v1.CourseService.UndeleteCourse",
+        Audience::Instructor,
+        COURSE,
+    ),
+    row(
         "onlineedu.course.v1.CourseService.ListInstructors",
         Audience::Visitor,
         COURSE,
@@ -144,7 +154,7 @@ pub const ROWS: &[Row] = &[
 impl Row {
     /// Whom the contract says it is for.
     pub fn contract(&self) -> Option<Audience> {
-        audience(&self.path())
+        policy(&self.path()).map(|policy| policy.audience)
     }
 
     /// The gRPC path.

@@ -1,0 +1,272 @@
+//! The access layer: before a method is called, it is known who calls, and that the contract says that it is for
+//! them. What a method finds in its request is a [`Grant`]; without the layer there is none, so that a service which
+//! forgot it lets nobody in.
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
+use http::{Request, Response, request::Parts};
+use proto::access::{Audience, Policy, policy};
+use service_runtime::{
+    clock::Clock,
+    grpc::{
+        context::{RequestContext, bearer, no_token, step_up_needed},
+        refusal::{Refusal, internal},
+        service_token::ServiceTokens,
+    },
+};
+use tonic::{Code, Status, body::Body};
+use tower::{Layer, Service};
+
+use crate::{
+    authorize::{AuthError, Caller},
+    callers::{Callers, Freshness},
+};
+
+/// How an access token names a second factor among its methods (RFC 8176).
+pub const SECOND_FACTOR: &str = "otp";
+
+/// Knows people by their access tokens.
+pub trait Identify: Clone + Send + Sync + 'static {
+    /// What is known of them.
+    type Caller: Rights;
+
+    /// Whose access token this is, as far as it is true now or was a moment ago.
+    ///
+    /// # Errors
+    /// What the caller is to be told.
+    fn identify(
+        &self,
+        context: &RequestContext,
+        access_token: &str,
+        freshness: Freshness,
+    ) -> impl Future<Output = Result<Arc<Self::Caller>, Status>> + Send;
+}
+
+/// What a caller may do, and how they proved who they are.
+pub trait Rights: Send + Sync + 'static {
+    /// Whether they administer the site.
+    fn is_staff(&self) -> bool;
+
+    /// Whether they proved a second factor, not longer ago than this.
+    fn has_second_factor(&self, max_age: Duration, now: DateTime<Utc>) -> bool;
+}
+
+/// Whether methods of proof that were used at this time have a second factor among them, not longer ago than this.
+pub fn has_second_factor(
+    factors: &[String],
+    auth_time: DateTime<Utc>,
+    max_age: Duration,
+    now: DateTime<Utc>,
+) -> bool {
+    // A clock that is behind the one that wrote `auth_time` sees a time to come.
+    let age = (now - auth_time).to_std().unwrap_or_default();
+    age <= max_age && factors.iter().any(|factor| factor == SECOND_FACTOR)
+}
+
+impl Rights for Caller {
+    fn is_staff(&self) -> bool {
+        self.is_staff
+    }
+
+    fn has_second_factor(&self, max_age: Duration, now: DateTime<Utc>) -> bool {
+        has_second_factor(&self.factors, self.auth_time, max_age, now)
+    }
+}
+
+impl Identify for Callers {
+    type Caller = Caller;
+
+    async fn identify(
+        &self,
+        context: &RequestContext,
+        access_token: &str,
+        freshness: Freshness,
+    ) -> Result<Arc<Caller>, Status> {
+        let caller = self.caller(context, access_token, freshness).await;
+        caller.map_err(|error: AuthError| error.refusal())
+    }
+}
+
+/// What the layer found out before it let a request through.
+#[derive(Debug)]
+pub struct Grant<C> {
+    /// Who calls; `None` for strangers and services.
+    pub caller: Option<Arc<C>>,
+    /// How old the proof of a second factor may be, where the method asks for one.
+    pub second_factor: Option<Duration>,
+}
+
+/// The layer is not in front of this method: a bug.
+#[derive(Debug, thiserror::Error)]
+#[error("no access layer has let this request through")]
+struct NotGranted;
+
+impl<C: Send + Sync + 'static> Grant<C> {
+    /// What the layer left with a request.
+    ///
+    /// # Errors
+    /// `INTERNAL` when there was none.
+    pub fn of<T>(request: &tonic::Request<T>) -> Result<Self, Status> {
+        let grant = request.extensions().get::<Self>().cloned();
+        grant.ok_or_else(|| not_granted(request))
+    }
+
+    /// Who calls a method that is for callers who are known.
+    ///
+    /// # Errors
+    /// `INTERNAL` when the layer let somebody through who is not.
+    pub fn caller<T>(request: &tonic::Request<T>) -> Result<Arc<C>, Status> {
+        Self::of(request)?.caller.ok_or_else(|| not_granted(request))
+    }
+}
+
+impl<C> Clone for Grant<C> {
+    fn clone(&self) -> Self {
+        Self {
+            caller: self.caller.clone(),
+            second_factor: self.second_factor,
+        }
+    }
+}
+
+fn not_granted<T>(request: &tonic::Request<T>) -> Status {
+    internal(&NotGranted, &RequestContext::of(request).request_id)
+}
+
+/// Puts [`Access`] in front of the services of a process.
+#[derive(Clone)]
+pub struct AccessLayer<I> {
+    people: I,
+    services: ServiceTokens,
+    clock: Clock,
+}
+
+impl<I: Identify> AccessLayer<I> {
+    /// A layer that knows people and services by these.
+    pub const fn new(people: I, services: ServiceTokens, clock: Clock) -> Self {
+        Self {
+            people,
+            services,
+            clock,
+        }
+    }
+
+    /// Who calls, if the method is for them.
+    async fn admit(&self, policy: Policy, request: &Parts) -> Result<Grant<I::Caller>, Status> {
+        let caller = match policy.audience {
+            Audience::Anyone => None,
+            Audience::Service if self.services.shown_in(&request.headers) => None,
+            // A method that says nothing is not built, so that this is one for services.
+            Audience::Service | Audience::Unspecified => return Err(not_a_service()),
+            Audience::Visitor => self.caller(policy, request).await?,
+            Audience::User | Audience::Instructor | Audience::Staff => {
+                let caller = self.caller(policy, request).await?.ok_or_else(no_token)?;
+                if policy.audience == Audience::Staff && !caller.is_staff() {
+                    return Err(not_staff(policy.staff_refusal));
+                }
+                // Whether an instructor would otherwise be allowed, the method alone can tell.
+                if let Some(max_age) = policy.second_factor
+                    && policy.audience != Audience::Instructor
+                    && !caller.has_second_factor(max_age, self.clock.now())
+                {
+                    return Err(step_up_needed(max_age));
+                }
+                Some(caller)
+            }
+        };
+        Ok(Grant {
+            caller,
+            second_factor: policy.second_factor,
+        })
+    }
+
+    /// Whose token came with a request: of a moment ago for what only reads, else of now.
+    async fn caller(&self, policy: Policy, request: &Parts) -> Result<Option<Arc<I::Caller>>, Status> {
+        let Some(token) = bearer(&request.headers)? else {
+            return Ok(None);
+        };
+        let context = RequestContext::in_extensions(&request.extensions);
+        let freshness = match policy.reads {
+            true => Freshness::Remembered,
+            false => Freshness::Current,
+        };
+        self.people.identify(&context, token, freshness).await.map(Some)
+    }
+}
+
+fn not_a_service() -> Status {
+    Refusal::new(
+        Code::PermissionDenied,
+        "SERVICE_TOKEN_REQUIRED",
+        "Only services with the service token may call this.",
+    )
+    .into()
+}
+
+fn not_staff(sentence: Option<&str>) -> Status {
+    let sentence = sentence.unwrap_or("Only administrators may do this.");
+    Refusal::new(Code::PermissionDenied, "STAFF_REQUIRED", sentence).into()
+}
+
+impl<I: Clone, S> Layer<S> for AccessLayer<I> {
+    type Service = Access<I, S>;
+
+    fn layer(&self, inner: S) -> Access<I, S> {
+        Access {
+            layer: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// Lets through to the services behind it whom the contract says their methods are for.
+#[derive(Clone)]
+pub struct Access<I, S> {
+    layer: AccessLayer<I>,
+    inner: S,
+}
+
+impl<I, S, B> Service<Request<B>> for Access<I, S>
+where
+    I: Identify,
+    S: Service<Request<B>, Response = Response<Body>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+    B: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let behind = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, behind);
+        // Health, reflection, and what nobody serves.
+        let Some(policy) = policy(request.uri().path()) else {
+            return Box::pin(inner.call(request));
+        };
+        let layer = self.layer.clone();
+        let (mut head, body) = request.into_parts();
+        Box::pin(async move {
+            match layer.admit(policy, &head).await {
+                Ok(grant) => {
+                    head.extensions.insert(grant);
+                    inner.call(Request::from_parts(head, body)).await
+                }
+                Err(refused) => Ok(refused.into_http()),
+            }
+        })
+    }
+}
