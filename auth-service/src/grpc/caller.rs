@@ -16,7 +16,7 @@ use tonic::{Request, Status};
 use crate::{
     domain::session::{Caller, Sessions},
     grpc::refusal::status,
-    model::client::Client,
+    model::{client::Client, event::Actor},
 };
 
 /// Tells callers apart.
@@ -73,5 +73,11 @@ impl Callers {
         }
         let peer = RequestContext::of(request).peer.map(|peer| peer.to_string());
         Client::new(agent("user-agent"), peer.unwrap_or_default())
+    }
+
+    /// The person who calls, as whoever does something.
+    pub(crate) fn actor<T>(&self, caller: &Caller, request: &Request<T>, context: &RequestContext) -> Actor {
+        let now = self.sessions.clock.now();
+        caller.actor(&self.client(request), &context.request_id, now)
     }
 }

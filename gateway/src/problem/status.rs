@@ -7,7 +7,10 @@
 use std::{error::Error, time::Duration};
 
 use http::{HeaderValue, StatusCode, header};
-use service_runtime::grpc::refusal::{DOMAIN, FieldError};
+use service_runtime::grpc::{
+    context::{MAX_AGE, STEP_UP},
+    refusal::{DOMAIN, FieldError},
+};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -33,10 +36,13 @@ pub fn from_status(status: &Status, etag_sent: bool) -> Problem {
     match problem.status {
         StatusCode::UNAUTHORIZED => {
             let challenge = match &*problem.reason {
-                "TOKEN_INVALID" => "Bearer realm=\"onlineedu\", error=\"invalid_token\"",
-                _ => "Bearer realm=\"onlineedu\"",
+                "TOKEN_INVALID" => {
+                    HeaderValue::from_static("Bearer realm=\"onlineedu\", error=\"invalid_token\"")
+                }
+                STEP_UP => step_up(own.and_then(|own| own.metadata.get(MAX_AGE))),
+                _ => HeaderValue::from_static("Bearer realm=\"onlineedu\""),
             };
-            problem.with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+            problem.with_header(header::WWW_AUTHENTICATE, challenge)
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             let wait = details.retry_info().and_then(|info| info.retry_delay);
@@ -171,6 +177,14 @@ fn fields(details: &ErrorDetails) -> Vec<FieldError> {
         .collect()
 }
 
+/// The challenge of a caller who has to prove anew who they are (RFC 9470 §3), within so many seconds.
+fn step_up(max_age: Option<&String>) -> HeaderValue {
+    let bare = "Bearer realm=\"onlineedu\", error=\"insufficient_user_authentication\"";
+    let told = max_age.and_then(|text| text.parse::<u32>().ok());
+    let whole = told.and_then(|seconds| format!("{bare}, max_age={seconds}").parse().ok());
+    whole.unwrap_or(HeaderValue::from_static(bare))
+}
+
 /// `Retry-After` in whole seconds, at least one.
 fn whole_seconds(wait: Option<Duration>) -> HeaderValue {
     let millis = wait.map_or(1_000, |wait| wait.as_millis());
@@ -180,7 +194,7 @@ fn whole_seconds(wait: Option<Duration>) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    use service_runtime::grpc::refusal::Refusal;
+    use service_runtime::grpc::{context::step_up_needed, refusal::Refusal};
 
     use super::*;
 
@@ -222,6 +236,34 @@ mod tests {
         assert_eq!(http(Code::FailedPrecondition, "ETAG_REQUIRED", false), 428);
         assert_eq!(http(Code::InvalidArgument, "IDEMPOTENCY_KEY_REUSED", false), 422);
         assert_eq!(http(Code::Aborted, "ETAG_MISMATCH", true), 412);
+    }
+
+    #[test]
+    fn a_step_up_is_a_challenge_with_its_age() {
+        let bare = "Bearer realm=\"onlineedu\", error=\"insufficient_user_authentication\"";
+        let challenge = |status: Status| {
+            let mut problem = from_status(&status, false);
+            assert_eq!(problem.status, 401);
+            assert_eq!(problem.reason, STEP_UP);
+            let (name, value) = problem.headers.pop().unwrap();
+            assert_eq!((name, problem.headers.len()), (header::WWW_AUTHENTICATE, 0));
+            value
+        };
+        let needed = step_up_needed(Duration::from_secs(300));
+        assert_eq!(challenge(needed), format!("{bare}, max_age=300"));
+        // What is no number of seconds does not reach a header.
+        for odd in [
+            "",
+            "-1",
+            "3e2",
+            "300, error=\"none\"",
+            "300\r\nx: y",
+            "99999999999",
+        ] {
+            let refusal = Refusal::new(Code::Unauthenticated, STEP_UP, "Again.").with(MAX_AGE, odd);
+            assert_eq!(challenge(refusal.into()), bare, "{odd:?}");
+        }
+        assert_eq!(challenge(ours(Code::Unauthenticated, STEP_UP)), bare);
     }
 
     #[test]

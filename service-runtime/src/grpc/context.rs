@@ -165,24 +165,46 @@ pub fn bad_token() -> Status {
     .into()
 }
 
-/// The refusal of a request that is allowed but for the proof of a second factor, which is missing or older than this
-/// (RFC 9470).
+/// The reason of a refusal whose caller is known but has to prove anew who they are (RFC 9470).
+pub const STEP_UP: &str = "INSUFFICIENT_USER_AUTHENTICATION";
+/// The fact in such a refusal that says how long ago that may be, in seconds.
+pub const MAX_AGE: &str = "max_age";
+
+/// The refusal of what needs a second factor that was used within `max_age`.
 pub fn step_up_needed(max_age: Duration) -> Status {
-    Refusal::new(
-        Code::Unauthenticated,
-        "INSUFFICIENT_USER_AUTHENTICATION",
-        format!(
-            "A second factor used in the last {} minutes is required.",
-            max_age.as_secs() / 60
-        ),
-    )
-    .with("max_age", max_age.as_secs().to_string())
-    .into()
+    let minutes = max_age.as_secs() / 60;
+    let sentence = format!("A second factor used in the last {minutes} minutes is required.");
+    insufficient(sentence, max_age)
+}
+
+/// The refusal of what needs somebody who logged in within `max_age`.
+pub fn login_needed(max_age: Duration) -> Status {
+    let minutes = max_age.as_secs() / 60;
+    let sentence = format!("Please log in again: this needs a login of the last {minutes} minutes.");
+    insufficient(sentence, max_age)
+}
+
+fn insufficient(sentence: String, max_age: Duration) -> Status {
+    Refusal::new(Code::Unauthenticated, STEP_UP, sentence)
+        .with(MAX_AGE, max_age.as_secs().to_string())
+        .into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_up_says_how_fresh_it_has_to_be() {
+        use tonic_types::StatusExt;
+        let status = step_up_needed(Duration::from_secs(300));
+        assert_eq!(status.code(), Code::Unauthenticated);
+        let sentence = "A second factor used in the last 5 minutes is required.";
+        assert_eq!(status.message(), sentence);
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!(info.reason, "INSUFFICIENT_USER_AUTHENTICATION");
+        assert_eq!(info.metadata["max_age"], "300");
+    }
 
     #[test]
     fn deadlines_are_read_as_grpc_writes_them() {
