@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use auth_client::access_token::AccessToken;
+use auth_client::{access::has_second_factor, access_token::AccessToken};
 use chrono::{DateTime, TimeDelta, Utc};
 use service_runtime::{
     clock::Clock, entropy::Entropy, field::FieldError, page_token::PageTokens, secret::Secret,
@@ -87,7 +87,12 @@ pub struct Caller {
 impl Caller {
     /// Whether the person proved a second factor a moment ago.
     pub fn has_fresh_factor(&self, now: DateTime<Utc>) -> bool {
-        self.factors.iter().any(|factor| factor == SECOND_FACTOR) && now - self.auth_time <= FRESH
+        has_second_factor(
+            &self.factors,
+            self.auth_time,
+            FRESH.to_std().unwrap_or_default(),
+            now,
+        )
     }
 
     /// The person as whoever does something from this network address in this request.

@@ -1,5 +1,6 @@
 //! A person's login on one device.
 
+pub use auth_client::access::SECOND_FACTOR;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
@@ -7,8 +8,6 @@ use uuid::Uuid;
 pub const LONGEST_SESSION: TimeDelta = TimeDelta::days(30);
 /// How an access token names a password among its `factors` (RFC 8176).
 pub const PASSWORD: &str = "pwd";
-/// How an access token names a second factor among its `factors` (RFC 8176).
-pub const SECOND_FACTOR: &str = "otp";
 /// How long a second factor counts as fresh: what cannot be undone, or hands out rights, needs a fresh one.
 pub const FRESH: TimeDelta = TimeDelta::minutes(5);
 

@@ -12,7 +12,8 @@ crate::on_every_ground!(
     a_repeated_creation_is_one_creation,
 );
 
-const COURSES: &str = "/api/v1/courses";
+/// Where courses are.
+pub const COURSES: &str = "/api/v1/courses";
 
 /// A new course, complete and free.
 pub fn titled(title: &str) -> Value {

@@ -17,7 +17,7 @@ const TOTP: &str = "/api/v1/me/totp";
 const STEP_UP: &str = "/api/v1/auth/step-up";
 
 /// Sets up an app for whoever calls; says it and the recovery codes.
-async fn set_up(world: &World, caller: &Caller) -> (Authenticator, Vec<String>) {
+pub async fn set_up(world: &World, caller: &Caller) -> (Authenticator, Vec<String>) {
     let begun = caller.post(TOTP, json!({})).await.is(200);
     begun.has(&["secret", "uri", "qr_svg"]);
     let begun = begun.json();
@@ -42,13 +42,13 @@ fn recovery_codes(answer: &Answer) -> Vec<String> {
 }
 
 /// A code that was not used: time goes on to the next one.
-fn next(world: &World, app: &Authenticator) -> String {
+pub fn next(world: &World, app: &Authenticator) -> String {
     world.clock.turn(TimeDelta::seconds(30));
     app.code(world.clock.now())
 }
 
 /// Proves the factor again; says the caller with the token of it.
-async fn stepped_up(caller: &Caller, code: &str) -> Caller {
+pub async fn stepped_up(caller: &Caller, code: &str) -> Caller {
     let answer = caller.post(STEP_UP, json!({"code": code})).await.is(200);
     answer.has(&["access", "token_type", "expires_in"]);
     let json = answer.json();
@@ -61,7 +61,7 @@ async fn stepped_up(caller: &Caller, code: &str) -> Caller {
 
 /// Asserts that a fresh factor is asked for, as RFC 9470 says it.
 #[track_caller]
-fn asks_for_a_fresh_factor(answer: Answer) {
+pub fn asks_for_a_fresh_factor(answer: Answer) {
     let sentence = "A second factor used in the last 5 minutes is required.";
     let refused = answer.refused(401, "INSUFFICIENT_USER_AUTHENTICATION", sentence);
     assert_eq!(

@@ -20,6 +20,7 @@ mod browser;
 mod command;
 mod course;
 mod course_list;
+mod deletion;
 mod document;
 mod factor;
 mod grpc;

@@ -1,11 +1,15 @@
 //! The callers of the table, each with what it shows.
 
+use std::iter;
+
 use chrono::TimeDelta;
 use serde_json::json;
+use test_support::authenticator::Authenticator;
 
 use crate::{
     course::published,
-    support::{Caller as Person, PASSWORD, STAFF, World},
+    factor,
+    support::{Caller as Person, PASSWORD, World},
 };
 
 /// Who calls.
@@ -14,13 +18,40 @@ pub enum Caller {
     Nobody,
     /// Somebody with a token that is none, or none any more; the word says which.
     BadToken(&'static str),
-    User,
-    /// Staff, but no instructor of the course.
-    Staff,
-    Instructor,
+    /// Somebody who is logged in.
+    Person(Role, Proof),
     Service,
     WrongService,
 }
+
+/// Who a person is to the course that requests are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    User,
+    Staff,
+    /// Staff who teach another course.
+    ElsewhereInstructor,
+    Instructor,
+}
+
+/// Whether their session proved a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Their account has none.
+    None,
+    /// More than five minutes ago.
+    Stale,
+    /// A moment ago.
+    Fresh,
+}
+
+pub const ROLES: [Role; 4] = [
+    Role::User,
+    Role::Staff,
+    Role::ElsewhereInstructor,
+    Role::Instructor,
+];
+pub const PROOFS: [Proof; 3] = [Proof::None, Proof::Stale, Proof::Fresh];
 
 impl Caller {
     /// Who this is to those who look at tokens of people only.
@@ -39,43 +70,86 @@ pub struct Tokens {
     pub service: Option<String>,
 }
 
-/// What was prepared: tokens that are bad, and things that requests are about.
+/// An account that somebody calls with.
+struct Account {
+    role: Role,
+    proof: Proof,
+    username: String,
+    /// The app that makes their codes, for an account with a second factor.
+    authenticator: Option<Authenticator>,
+}
+
+/// What was prepared: accounts, tokens that are bad, and things that requests are about.
 pub struct Callers {
+    accounts: Vec<Account>,
     bad: Vec<(&'static str, String)>,
     course: String,
     /// Somebody whom requests are about, and as whom nobody calls.
     subject: Person,
+    subject_name: String,
 }
 
 impl Callers {
-    /// Prepares them in a fresh world.
-    pub async fn prepare(world: &World) -> Self {
-        let instructor = world.staff().await;
-        let expired = instructor.access().to_owned();
+    /// Prepares them; another round has other accounts.
+    pub async fn prepare(world: &World, foreign: &Person, round: usize) -> Self {
+        let founder = world.staff().await;
+        let expired = founder.access().to_owned();
         world.clock.turn(TimeDelta::minutes(16));
-        let instructor = instructor.login(STAFF, PASSWORD).await;
-        world.another_staff("staff").await;
-        let (user, subject) = (world.user("user").await, world.user("subject").await);
-        let ended = user.login(user_name(), PASSWORD).await;
-        let logout = json!({"refresh": ended.refresh()});
-        ended.post("/api/v1/auth/logout", logout).await.is(204);
-        let foreign = World::on_sqlite().await.staff().await;
+        let founder = world.staff().await;
+        let course = published(&founder, &format!("A course {round}")).await;
+        let elsewhere = published(&founder, &format!("Another course {round}")).await;
+        let mut accounts = Vec::new();
+        for role in ROLES {
+            for proof in PROOFS {
+                let name = format!("{role:?}-{proof:?}-{round}").to_lowercase();
+                let person = match role {
+                    Role::User => world.user(&name).await,
+                    _ => world.another_staff(&name).await,
+                };
+                let taught = match role {
+                    Role::Instructor => Some(&course),
+                    Role::ElsewhereInstructor => Some(&elsewhere),
+                    Role::User | Role::Staff => None,
+                };
+                if let Some(slug) = taught {
+                    let body = json!({"user_id": person.id()});
+                    let path = format!("/api/v1/courses/{slug}/instructors");
+                    founder.post(&path, body).await.is(201);
+                }
+                let authenticator = match proof {
+                    Proof::None => None,
+                    Proof::Stale | Proof::Fresh => Some(factor::set_up(world, &person).await.0),
+                };
+                accounts.push(Account {
+                    role,
+                    proof,
+                    username: format!("{name}@example.org"),
+                    authenticator,
+                });
+            }
+        }
+        let (ended, subject) = (format!("ended-{round}"), format!("subject-{round}"));
+        let (user, subject_name) = (world.user(&ended).await, format!("{subject}@example.org"));
+        let over = user.login(&format!("{ended}@example.org"), PASSWORD).await;
+        let logout = json!({"refresh": over.refresh()});
+        over.post("/api/v1/auth/logout", logout).await.is(204);
         Self {
+            accounts,
             bad: vec![
                 ("garbage", "garbage".to_owned()),
                 ("expired", expired),
-                ("ended", ended.access().to_owned()),
+                ("ended", over.access().to_owned()),
                 ("of another system", foreign.access().to_owned()),
                 ("refresh", user.refresh().to_owned()),
             ],
-            course: published(&instructor, "A course").await,
-            subject,
+            course,
+            subject: world.user(&subject).await,
+            subject_name,
         }
     }
 
-    /// Every caller; people with a session of their own that is fresh.
-    pub async fn all(&self, world: &World) -> Vec<(Caller, Tokens)> {
-        let anonymous = world.anonymous();
+    /// Every caller; people with a session of their own.
+    pub async fn all(&mut self, world: &World) -> Vec<(Caller, Tokens)> {
         let bearer = |token: &str| Tokens {
             bearer: Some(token.to_owned()),
             service: None,
@@ -84,20 +158,27 @@ impl Callers {
             bearer: None,
             service: Some(token.to_owned()),
         };
-        let mut all = vec![(Caller::Nobody, Tokens::default())];
-        for (kind, token) in &self.bad {
-            all.push((Caller::BadToken(kind), bearer(token)));
-        }
-        for (caller, username) in [
-            (Caller::User, user_name()),
-            (Caller::Staff, "staff@example.org"),
-            (Caller::Instructor, STAFF),
-        ] {
-            let person = anonymous.login(username, PASSWORD).await;
-            all.push((caller, bearer(person.access())));
+        let bad = self
+            .bad
+            .iter()
+            .map(|(kind, token)| (Caller::BadToken(kind), bearer(token)));
+        let mut all: Vec<_> = iter::once((Caller::Nobody, Tokens::default()))
+            .chain(bad)
+            .collect();
+        // A code is good once.
+        world.clock.turn(TimeDelta::seconds(31));
+        for proof in [Proof::Stale, Proof::Fresh, Proof::None] {
+            for account in self.accounts.iter().filter(|account| account.proof == proof) {
+                let person = account.log_in(world).await;
+                all.push((Caller::Person(account.role, proof), bearer(person.access())));
+            }
+            if proof == Proof::Stale {
+                world.clock.turn(TimeDelta::minutes(6));
+            }
         }
         all.push((Caller::Service, service(&world.cluster.service_token)));
         all.push((Caller::WrongService, service(&"x".repeat(43))));
+        self.subject = world.anonymous().login(&self.subject_name, PASSWORD).await;
         all
     }
 
@@ -112,6 +193,15 @@ impl Callers {
     }
 }
 
-fn user_name() -> &'static str {
-    "user@example.org"
+impl Account {
+    async fn log_in(&self, world: &World) -> Person {
+        let anonymous = world.anonymous();
+        match &self.authenticator {
+            Some(authenticator) => {
+                let code = authenticator.code(world.clock.now());
+                anonymous.login_with_code(&self.username, PASSWORD, &code).await
+            }
+            None => anonymous.login(&self.username, PASSWORD).await,
+        }
+    }
 }

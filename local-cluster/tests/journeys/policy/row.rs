@@ -1,175 +1,109 @@
 //! The table.
 
 use proto::{
-    access::{Audience, policy},
+    access::{Policy, policy},
     rest::Route,
 };
 
-use super::{caller::Caller, surface::Outcome};
+use super::{
+    caller::{Caller, PROOFS, ROLES},
+    surface::Outcome,
+};
 
 /// Who may make one call.
 #[derive(Debug)]
 pub struct Row {
-    /// Its full name.
+    /// Its full name, without `onlineedu.`.
     pub rpc: &'static str,
-    /// Whom it is for.
-    pub who: Audience,
+    /// What becomes of it: `S`erved, `U`nknown (401), `D`enied (403), or a second `F`actor that is asked for (401).
+    /// One letter for nobody; three for each of a user, staff, an instructor of another course, and an instructor of
+    /// this one: without a second factor, with one that was used long ago, with one that was used just now; and one for
+    /// a service.
+    pub answers: &'static str,
     /// Fields of a request that gets as far as the question of rights: `$…` is what [`super::Callers`] knows.
     pub fields: &'static [(&'static str, &'static str)],
+    /// Whether the call may cost its caller the account or the second factor that it is made with.
+    pub costs: bool,
 }
 
-const fn row(rpc: &'static str, who: Audience, fields: &'static [(&'static str, &'static str)]) -> Row {
-    Row { rpc, who, fields }
+const fn row(
+    rpc: &'static str,
+    answers: &'static str,
+    fields: &'static [(&'static str, &'static str)],
+) -> Row {
+    Row {
+        rpc,
+        answers,
+        fields,
+        costs: false,
+    }
+}
+
+/// A call that may cost its caller the account or the second factor.
+const fn costly(rpc: &'static str, answers: &'static str) -> Row {
+    Row {
+        costs: true,
+        ..row(rpc, answers, &[])
+    }
 }
 
 const COURSE: &[(&str, &str)] = &[("slug", "$course")];
+const INSTRUCTOR: &[(&str, &str)] = &[("slug", "$course"), ("user_id", "$user")];
+const USER: &[(&str, &str)] = &[("id", "$user")];
+const TOKEN: &[(&str, &str)] = &[("access_token", "$access")];
 
 /// Who may call what.
+#[rustfmt::skip]
 pub const ROWS: &[Row] = &[
-    row("onlineedu.auth.v1.AccountService.Register", Audience::Anyone, &[]),
-    row(
-        "onlineedu.auth.v1.AccountService.VerifyEmail",
-        Audience::Anyone,
-        &[],
-    ),
-    row(
-        "onlineedu.auth.v1.AccountService.ResendVerification",
-        Audience::Anyone,
-        &[],
-    ),
-    row(
-        "onlineedu.auth.v1.AccountService.RequestPasswordReset",
-        Audience::Anyone,
-        &[],
-    ),
-    row(
-        "onlineedu.auth.v1.AccountService.ResetPassword",
-        Audience::Anyone,
-        &[],
-    ),
-    row(
-        "onlineedu.auth.v1.AccountService.ConfirmUsername",
-        Audience::Anyone,
-        &[],
-    ),
-    row("onlineedu.auth.v1.AccountService.GetProfile", Audience::User, &[]),
-    row(
-        "onlineedu.auth.v1.AccountService.UpdateProfile",
-        Audience::User,
-        &[],
-    ),
-    row(
-        "onlineedu.auth.v1.AccountService.ChangePassword",
-        Audience::User,
-        &[],
-    ),
-    row("onlineedu.auth.v1.SessionService.Login", Audience::Anyone, &[]),
-    row("onlineedu.auth.v1.SessionService.Refresh", Audience::Anyone, &[]),
-    row("onlineedu.auth.v1.SessionService.Logout", Audience::Anyone, &[]),
-    row("onlineedu.auth.v1.SessionService.StepUp", Audience::User, &[]),
-    row("onlineedu.auth.v1.SessionService.LogoutAll", Audience::User, &[]),
-    row(
-        "onlineedu.auth.v1.SessionService.ListSessions",
-        Audience::User,
-        &[],
-    ),
-    row(
-        "onlineedu.auth.v1.SessionService.RevokeSession",
-        Audience::User,
-        &[("id", "$user")],
-    ),
-    row("onlineedu.auth.v1.FactorService.StartTotp", Audience::User, &[]),
-    row("onlineedu.auth.v1.FactorService.ConfirmTotp", Audience::User, &[]),
-    row("onlineedu.auth.v1.FactorService.RemoveTotp", Audience::User, &[]),
-    row(
-        "onlineedu.auth.v1.FactorService.RenewRecoveryCodes",
-        Audience::User,
-        &[],
-    ),
-    row("onlineedu.auth.v1.UserService.ListUsers", Audience::Staff, &[]),
-    row(
-        "onlineedu.auth.v1.UserService.GetUser",
-        Audience::Staff,
-        &[("id", "$user")],
-    ),
-    row(
-        "onlineedu.auth.v1.UserService.UpdateUser",
-        Audience::Staff,
-        &[("id", "$user")],
-    ),
-    row("onlineedu.auth.v1.TokenService.GetJwks", Audience::Anyone, &[]),
-    row(
-        "onlineedu.auth.v1.TokenService.Authorize",
-        Audience::Service,
-        &[("access_token", "$access")],
-    ),
-    row(
-        "onlineedu.auth.v1.TokenService.BatchGetUsers",
-        Audience::Service,
-        &[],
-    ),
-    row(
-        "onlineedu.auth.v1.TokenService.WatchSecurityState",
-        Audience::Service,
-        &[],
-    ),
-    row(
-        "onlineedu.course.v1.CourseService.ListCourses",
-        Audience::Visitor,
-        &[],
-    ),
-    row(
-        "onlineedu.course.v1.CourseService.GetCourse",
-        Audience::Visitor,
-        COURSE,
-    ),
-    row(
-        "onlineedu.course.v1.CourseService.CreateCourse",
-        Audience::Staff,
-        &[],
-    ),
-    row(
-        "onlineedu.course.v1.CourseService.UpdateCourse",
-        Audience::Instructor,
-        COURSE,
-    ),
-    row(
-        "onlineedu.course.v1.CourseService.DeleteCourse",
-        Audience::Instructor,
-        COURSE,
-    ),
-    row(
-        "onlineedu.course.v1.CourseService.UndeleteCourse",
-        Audience::Instructor,
-        COURSE,
-    ),
-    row(
-        "onlineedu.course.v1.CourseService.ListInstructors",
-        Audience::Visitor,
-        COURSE,
-    ),
-    row(
-        "onlineedu.course.v1.CourseService.AddInstructor",
-        Audience::Instructor,
-        COURSE,
-    ),
-    row(
-        "onlineedu.course.v1.CourseService.RemoveInstructor",
-        Audience::Instructor,
-        &[("slug", "$course"), ("user_id", "$user")],
-    ),
+    //                                               nobody | user | staff | elsewhere | instructor | service
+    row("auth.v1.AccountService.Register",             "S SSS SSS SSS SSS S", &[]),
+    row("auth.v1.AccountService.VerifyEmail",          "S SSS SSS SSS SSS S", &[]),
+    row("auth.v1.AccountService.ResendVerification",   "S SSS SSS SSS SSS S", &[]),
+    row("auth.v1.AccountService.RequestPasswordReset", "S SSS SSS SSS SSS S", &[]),
+    row("auth.v1.AccountService.ResetPassword",        "S SSS SSS SSS SSS S", &[]),
+    row("auth.v1.AccountService.ConfirmUsername",      "S SSS SSS SSS SSS S", &[]),
+    row("auth.v1.AccountService.GetProfile",           "U SSS SSS SSS SSS U", &[]),
+    row("auth.v1.AccountService.UpdateProfile",        "U SSS SSS SSS SSS U", &[]),
+    row("auth.v1.AccountService.ChangePassword",       "U SSS SSS SSS SSS U", &[]),
+    costly("auth.v1.FactorService.StartTotp",          "U SSS SSS SSS SSS U"),
+    row("auth.v1.FactorService.ConfirmTotp",           "U SSS SSS SSS SSS U", &[]),
+    costly("auth.v1.FactorService.RemoveTotp",         "U SFS SFS SFS SFS U"),
+    row("auth.v1.FactorService.RenewRecoveryCodes",    "U SFS SFS SFS SFS U", &[]),
+    row("auth.v1.SessionService.Login",                "S SSS SSS SSS SSS S", &[]),
+    row("auth.v1.SessionService.Refresh",              "S SSS SSS SSS SSS S", &[]),
+    row("auth.v1.SessionService.Logout",               "S SSS SSS SSS SSS S", &[]),
+    row("auth.v1.SessionService.LogoutAll",            "U SSS SSS SSS SSS U", &[]),
+    row("auth.v1.SessionService.ListSessions",         "U SSS SSS SSS SSS U", &[]),
+    row("auth.v1.SessionService.RevokeSession",        "U SSS SSS SSS SSS U", USER),
+    row("auth.v1.SessionService.StepUp",               "U SSS SSS SSS SSS U", &[]),
+    row("auth.v1.UserService.ListUsers",               "U DDD SSS SSS SSS U", &[]),
+    row("auth.v1.UserService.GetUser",                 "U DDD SSS SSS SSS U", USER),
+    row("auth.v1.UserService.UpdateUser",              "U DDD SSS SSS SSS U", USER),
+    row("auth.v1.TokenService.GetJwks",                "S SSS SSS SSS SSS S", &[]),
+    row("auth.v1.TokenService.Authorize",              "D DDD DDD DDD DDD S", TOKEN),
+    row("auth.v1.TokenService.BatchGetUsers",          "D DDD DDD DDD DDD S", &[]),
+    row("auth.v1.TokenService.WatchSecurityState",     "D DDD DDD DDD DDD S", &[]),
+    row("course.v1.CourseService.ListCourses",         "S SSS SSS SSS SSS S", &[]),
+    row("course.v1.CourseService.GetCourse",           "S SSS SSS SSS SSS S", COURSE),
+    row("course.v1.CourseService.CreateCourse",        "U DDD SSS SSS SSS U", &[]),
+    row("course.v1.CourseService.UpdateCourse",        "U DDD DDD DDD SSS U", COURSE),
+    row("course.v1.CourseService.DeleteCourse",        "U DDD DDD DDD FFS U", COURSE),
+    row("course.v1.CourseService.UndeleteCourse",      "U DDD DDD DDD FFS U", COURSE),
+    row("course.v1.CourseService.ListInstructors",     "S SSS SSS SSS SSS S", COURSE),
+    row("course.v1.CourseService.AddInstructor",       "U DDD DDD DDD SSS U", INSTRUCTOR),
+    row("course.v1.CourseService.RemoveInstructor",    "U DDD DDD DDD SSS U", INSTRUCTOR),
 ];
 
 impl Row {
-    /// Whom the contract says it is for.
-    pub fn contract(&self) -> Option<Audience> {
-        policy(&self.path()).map(|policy| policy.audience)
+    /// What the contract says of its callers.
+    pub fn contract(&self) -> Policy {
+        policy(&self.path()).unwrap_or_else(|| panic!("{} is not of the contract", self.rpc))
     }
 
     /// The gRPC path.
     fn path(&self) -> String {
         let (service, method) = self.rpc.rsplit_once('.').unwrap();
-        format!("/{service}/{method}")
+        format!("/onlineedu.{service}/{method}")
     }
 
     /// The route over REST, if there is one.
@@ -179,34 +113,32 @@ impl Row {
             .into_iter()
             .find(|route| route.rpc == path)
     }
-}
 
-/// What a caller of this kind is answered where it is for this audience.
-pub fn answer(who: Audience, caller: Caller) -> Outcome {
-    let rank = match caller {
-        Caller::BadToken(_) => {
-            return match who {
-                Audience::Anyone => Outcome::Served,
-                Audience::Service => Outcome::Denied,
-                _ => Outcome::Unknown,
-            };
+    /// What a caller of this kind is answered.
+    pub fn answer(&self, caller: Caller) -> Outcome {
+        let letters: Vec<char> = self.answers.chars().filter(|letter| *letter != ' ').collect();
+        assert_eq!(letters.len(), 2 + ROLES.len() * PROOFS.len(), "{}", self.rpc);
+        let nobody = letters[0];
+        let letter = match caller {
+            Caller::Nobody | Caller::WrongService => nobody,
+            // A bad token is worse than none: whoever looks at it refuses, visitors' methods too.
+            Caller::BadToken(_) => match self.contract().audience {
+                proto::access::Audience::Visitor => 'U',
+                _ => nobody,
+            },
+            Caller::Service => letters[letters.len() - 1],
+            Caller::Person(role, proof) => {
+                let role = ROLES.iter().position(|one| *one == role).unwrap();
+                let proof = PROOFS.iter().position(|one| *one == proof).unwrap();
+                letters[1 + role * PROOFS.len() + proof]
+            }
+        };
+        match letter {
+            'S' => Outcome::Served,
+            'U' => Outcome::Unknown,
+            'D' => Outcome::Denied,
+            'F' => Outcome::FactorNeeded,
+            other => panic!("{}: {other:?} is no answer", self.rpc),
         }
-        Caller::Nobody | Caller::Service | Caller::WrongService => 0,
-        Caller::User => 1,
-        Caller::Staff => 2,
-        Caller::Instructor => 3,
-    };
-    let needed = match who {
-        Audience::Anyone | Audience::Visitor => 0,
-        Audience::User => 1,
-        Audience::Staff => 2,
-        Audience::Instructor => 3,
-        Audience::Service if caller == Caller::Service => return Outcome::Served,
-        Audience::Service | Audience::Unspecified => return Outcome::Denied,
-    };
-    match rank {
-        _ if rank >= needed => Outcome::Served,
-        0 => Outcome::Unknown,
-        _ => Outcome::Denied,
     }
 }

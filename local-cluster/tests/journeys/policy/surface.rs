@@ -21,6 +21,8 @@ pub enum Outcome {
     Unknown,
     /// The caller is known and may not.
     Denied,
+    /// The caller may, but for the proof of a second factor.
+    FactorNeeded,
     /// Whatever came of it: the caller may.
     Served,
 }

@@ -36,6 +36,12 @@ impl Caller {
         self.with(&self.try_login(username, password).await.is(200))
     }
 
+    /// Logs in with a second factor.
+    pub async fn login_with_code(&self, username: &str, password: &str, code: &str) -> Self {
+        let body = json!({"username": username, "password": password, "code": code});
+        self.with(&self.post("/api/v1/auth/login", body).await.is(200))
+    }
+
     /// What logging in answers.
     pub async fn try_login(&self, username: &str, password: &str) -> Answer {
         let body = json!({"username": username, "password": password});
