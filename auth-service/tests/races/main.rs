@@ -12,5 +12,6 @@
 mod support;
 
 mod accounts;
+mod keys;
 mod refresh;
 mod staff;
