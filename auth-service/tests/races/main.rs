@@ -12,6 +12,7 @@
 mod support;
 
 mod accounts;
+mod key_kills;
 mod keys;
 mod refresh;
 mod staff;
