@@ -59,6 +59,8 @@ pub struct KeyRing {
     source: Arc<Source>,
     clock: Clock,
     current: Arc<RwLock<Arc<Keys>>>,
+    /// Held from reading keys until they are the current ones, so that older ones never replace newer ones.
+    looks: Arc<Mutex<()>>,
     /// When the last search for an unknown key began.
     last_search: Arc<Mutex<Instant>>,
 }
@@ -106,6 +108,7 @@ impl KeyRing {
             current: Arc::new(RwLock::new(Arc::new(source.read().await?))),
             source: Arc::new(source),
             clock,
+            looks: Arc::default(),
             last_search: Arc::new(Mutex::new(Instant::now())),
         })
     }
@@ -241,6 +244,7 @@ impl KeyRing {
     /// # Errors
     /// When the database cannot serve: those known stay.
     pub(crate) async fn look(&self) -> Result<(), Error> {
+        let _turn = self.looks.lock().await;
         let keys = self.source.read().await?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         Ok(())

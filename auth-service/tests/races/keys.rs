@@ -283,19 +283,17 @@ async fn keys_that_rotate_every_second_fail_no_verification(service: Service) {
             let keys = known_keys(&service, &verifiers).await;
             if keys.len() == ROTATIONS + 2 {
                 stop.store(true, Ordering::Relaxed);
-                return (keys, begun.elapsed());
+                return keys;
             }
             assert!(begun.elapsed() < PATIENCE, "keys do not rotate");
             sleep(STEP).await;
             clock.turn(TimeDelta::from_std(STEP).unwrap());
         }
     };
-    let (_, (keys, took)) = futures::join!(join_all(load), rotating);
+    let (_, keys) = futures::join!(join_all(load), rotating);
     tasks.stop();
-    println!(
-        "{ROTATIONS} rotations in {took:?}, {} verifications, none failed",
-        verified.load(Ordering::Relaxed)
-    );
+    let verified = verified.load(Ordering::Relaxed);
+    assert!(verified > 5 * ROTATIONS, "{verified} verifications are no load");
 
     // Whatever two schedules did, every key was published for its time, and none is gone.
     let mut signed: Vec<_> = keys

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use service_runtime::lifecycle::Tasks;
 
-use super::KeyRing;
+use super::{KeyRing, PublicKey};
 use crate::{
     domain::error::Error,
     model::signing_key::{KeyState, StoredKey},
@@ -82,7 +82,10 @@ impl KeyRing {
                 tracing::info!("the next signing key signs from now on");
             }
         }
-        store.remove_signing_keys(now - timing.kept(), now).await?;
+        let is_old = |key: &PublicKey| key.state == KeyState::Retiring && key.until < now;
+        if self.public_keys().iter().any(is_old) {
+            store.remove_signing_keys(now - timing.kept(), now).await?;
+        }
         Ok(())
     }
 
