@@ -66,6 +66,11 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("ACCESS_TOKEN_LIFETIME", "15m", "How long an access token lives"),
     Setting::new("REFRESH_TOKEN_LIFETIME", "1d", "How long a refresh token lives"),
     Setting::new(
+        "KEY_ROTATION_INTERVAL",
+        "30d",
+        "How long a key signs access tokens before the next one does",
+    ),
+    Setting::new(
         "EMAIL_VERIFICATION_TIMELIMIT",
         "15m",
         "How long the link in a mail is valid; a bare number means minutes",
@@ -148,6 +153,8 @@ pub struct Config {
     pub access_lifetime: Duration,
     /// How long a refresh token lives.
     pub refresh_lifetime: TimeDelta,
+    /// How long a key signs access tokens.
+    pub key_rotation_interval: TimeDelta,
     /// How long the link in a mail is valid.
     pub link_lifetime: Duration,
     /// When an account that was never verified is removed.
@@ -187,6 +194,7 @@ impl Config {
             whole_seconds(duration::parse(text)?)
         });
         let refresh_lifetime = reader.read("REFRESH_TOKEN_LIFETIME", delta);
+        let key_rotation_interval = reader.read("KEY_ROTATION_INTERVAL", delta);
         let link_lifetime = reader.read("EMAIL_VERIFICATION_TIMELIMIT", minutes);
         let unverified_retention = reader.read("UNVERIFIED_ACCOUNT_RETENTION", delta);
         let disclose_existing = reader.read("ACCOUNTS_DISCLOSE_EXISTING", switch);
@@ -215,6 +223,7 @@ impl Config {
                 secret_keys: secret_keys?,
                 access_lifetime: access_lifetime?,
                 refresh_lifetime: refresh_lifetime?,
+                key_rotation_interval: key_rotation_interval?,
                 link_lifetime: link_lifetime?,
                 unverified_retention: unverified_retention?,
                 disclose_existing: disclose_existing?,

@@ -45,7 +45,7 @@ use crate::{
         sealing::Sealing,
         security_state::SecurityState,
         session::Sessions,
-        signing_key::KeyRing,
+        signing_key::{KeyRing, LEAD, Timing as KeyTiming},
         user::Users,
     },
     grpc::{
@@ -142,7 +142,11 @@ pub async fn open_keys(
         entropy,
         &secrets,
         &config.base_url,
-        config.access_lifetime,
+        KeyTiming {
+            lead: LEAD,
+            rotation_interval: config.key_rotation_interval,
+            token_lifetime: config.access_lifetime,
+        },
     );
     Ok(keys.await?)
 }
@@ -314,8 +318,8 @@ pub async fn serve(
     tasks.spawn("mail worker", outbox.run(bell, tasks.clone()));
     tasks.spawn("clean-up", cleanup.run(tasks.clone()));
     tasks.spawn("security changes", security.follow(tasks.clone()));
-    tasks.spawn("signing keys", keys.tidy(tasks.clone()));
     tasks.spawn("second factors", factors.reseal(tasks.clone()));
+    tasks.spawn("signing keys", keys.follow_schedule(tasks.clone()));
     if let Some(listener) = admin_listener {
         admin::serve(listener, config.tls.for_anyone(), readiness, tasks)?;
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
-use service_runtime::database::Database;
+use service_runtime::{database::Database, on};
 use tempfile::TempDir;
 
 /// What a command said and how it ended.
@@ -200,42 +200,88 @@ fn what_cannot_be_done_is_said_and_told_apart() {
     }
 }
 
+/// Lets the next key of the database in a folder have been published for long enough.
+fn publish_for_long_enough(folder: &Path) {
+    let url = format!("sqlite:{}", folder.join("auth.db").display());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let changed = runtime.block_on(async {
+        let database = Database::connect(&url, "auth").await.unwrap();
+        let changed = on!(&database, |pool| {
+            sqlx::query("UPDATE signing_keys SET may_sign_from = created_at WHERE is_next")
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected())
+        });
+        database.close().await;
+        changed
+    });
+    assert_eq!(changed.unwrap(), 1);
+}
+
+/// The ids of keys, and their states.
+fn states<'a>(keys: &'a [Value]) -> Vec<(&'a str, &'a str)> {
+    let text = |value: &'a Value| value.as_str().unwrap();
+    keys.iter()
+        .map(|key| (text(&key["kid"]), text(&key["state"])))
+        .collect()
+}
+
 #[test]
 fn keys_are_listed_and_rotated() {
     let folder = folder();
-    let run = |arguments: &[&str]| run(folder.path(), arguments, "").lines();
-    let first = run(&["keys", "list", "--json"]);
-    assert_eq!(first.len(), 1);
-    let rotated = run(&["keys", "rotate", "--json"]);
-    assert_eq!(
-        (&rotated[0]["state"], &rotated[1]["state"]),
-        (&"signs".into(), &"verifies".into())
+    let run = |arguments: &[&str]| run(folder.path(), arguments, "");
+    let first = run(&["keys", "list", "--json"]).lines();
+    let [(active, "active"), (next, "next")] = states(&first)[..] else {
+        panic!("{first:?}")
+    };
+    assert!(first[0]["rotates_from"].is_string() && first[0]["may_sign_from"].is_null());
+    assert!(first[1]["may_sign_from"].is_string() && first[1]["gone_from"].is_null());
+
+    let early = run(&["keys", "rotate", "--json"]);
+    assert_eq!((early.code, early.said.as_str()), (4, ""));
+    assert!(
+        early
+            .complained
+            .contains("has not been published for long enough: it may sign from 2"),
+        "{}",
+        early.complained
     );
-    assert_eq!(rotated[1]["kid"], first[0]["kid"]);
+    assert_eq!(run(&["keys", "list", "--json"]).lines(), first);
+
+    publish_for_long_enough(folder.path());
+    let rotated = run(&["keys", "rotate", "--json"]).lines();
+    let [(signs, "active"), (_, "next"), (retires, "retiring")] = states(&rotated)[..] else {
+        panic!("{rotated:?}")
+    };
+    assert_eq!((signs, retires), (next, active));
+    assert!(rotated[2]["gone_from"].is_string() && rotated[2]["rotates_from"].is_null());
+    let words = run(&["keys", "list"]).said;
+    for word in ["signs until about", "may sign from", "verifies until"] {
+        assert!(words.contains(word), "{words}");
+    }
 }
 
 #[test]
 fn a_key_is_revoked() {
     let folder = folder();
     let run = |arguments: &[&str]| run(folder.path(), arguments, "");
-    let kid = |key: &Value| key["kid"].as_str().unwrap().to_owned();
-    let first = kid(&run(&["keys", "list", "--json"]).lines()[0]);
-    let rotated = run(&["keys", "rotate", "--json"]).lines();
-    let second = kid(&rotated[0]);
-
-    let left = run(&["keys", "revoke", &first, "--json"]).lines();
-    assert_eq!(left.len(), 1);
-    assert_eq!(
-        (kid(&left[0]), &left[0]["state"]),
-        (second.clone(), &"signs".into())
-    );
-    let replaced = run(&["keys", "revoke", &second, "--json"]).lines();
-    assert_eq!(replaced.len(), 1);
-    assert_eq!(replaced[0]["state"], "signs");
-    assert!(![first.clone(), second].contains(&kid(&replaced[0])));
+    let first = run(&["keys", "list", "--json"]).lines();
+    let [(active, _), (next, _)] = states(&first)[..] else {
+        panic!("{first:?}")
+    };
+    let promoted = run(&["keys", "revoke", active, "--json"]).lines();
+    let [(signs, "active"), (waits, "next")] = states(&promoted)[..] else {
+        panic!("{promoted:?}")
+    };
+    assert_eq!(signs, next, "however new it is");
+    let replaced = run(&["keys", "revoke", waits, "--json"]).lines();
+    let [(still, "active"), (another, "next")] = states(&replaced)[..] else {
+        panic!("{replaced:?}")
+    };
+    assert!(still == signs && another != waits);
 
     // A second time there is nothing to do, and nothing is done.
-    let again = run(&["keys", "revoke", &first]);
+    let again = run(&["keys", "revoke", active]);
     assert_eq!((again.code, again.said.as_str()), (3, ""));
     assert!(
         again.complained.contains("no such signing key"),
@@ -243,7 +289,15 @@ fn a_key_is_revoked() {
         again.complained
     );
     assert_eq!(run(&["keys", "list", "--json"]).lines(), replaced);
-    assert_eq!(run(&["keys", "revoke"]).code, 2);
+
+    let all = run(&["keys", "revoke", "--all", "--json"]).lines();
+    let [(one, "active"), (two, "next")] = states(&all)[..] else {
+        panic!("{all:?}")
+    };
+    assert!(![one, two].iter().any(|kid| [still, another].contains(kid)));
+    for wrong in [&["keys", "revoke"][..], &["keys", "revoke", one, "--all"]] {
+        assert_eq!(run(wrong).code, 2, "{wrong:?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,9 @@
-//! The keys that access tokens are signed with: Ed25519, kept in the database sealed under a key that is not
-//! in it, published as a JWK set. One signs; a retired one verifies until no token of it can live.
+//! The keys that access tokens are signed with: Ed25519, kept in the database sealed under a key that is not in it,
+//! published as a JWK set. One signs; the next one is published for a while before it does; the former ones verify until
+//! no token of theirs can live.
+
+mod schedule;
+mod sealing;
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -7,22 +11,21 @@ use std::{
 };
 
 use auth_client::access_token::{AccessToken, BadToken, Signer, Verifier};
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, TimeDelta, Utc};
-use service_runtime::{clock::Clock, entropy::Entropy, lifecycle::Tasks, secret::Secret};
+use chrono::{DateTime, Utc};
+use service_runtime::{clock::Clock, entropy::Entropy, secret::Secret};
 use tokio::sync::Mutex;
 
+pub use self::schedule::{LEAD, Timing};
+use self::sealing::SealedKeys;
 use crate::{
-    domain::{error::Error, sealing::Sealing},
-    model::event::{SecurityEvent, Severity},
-    store::{Store, signing_key::StoredKey},
+    domain::error::Error,
+    model::{
+        event::{SecurityEvent, Severity},
+        signing_key::{KeyState, NewKey, StoredKey},
+    },
+    store::{Store, signing_key::Revoked},
 };
-
-/// How often a process looks for keys that no token needs.
-const TIDY: Duration = Duration::from_secs(60);
-/// How much longer than the last token a retired key is kept, for clocks that disagree.
-const MARGIN: TimeDelta = TimeDelta::minutes(5);
 
 /// A public key, as others see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,20 +34,44 @@ pub struct PublicKey {
     pub kid: String,
     /// Its 32 bytes.
     pub key: Vec<u8>,
+    /// Where it is in its life.
+    pub state: KeyState,
+    /// Since when it is there.
+    pub since: DateTime<Utc>,
+    /// From when on it may go on to the next state.
+    pub until: DateTime<Utc>,
+}
+
+/// Why the next key does not sign yet.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRotated {
+    /// Some who verify may not know it yet.
+    #[error("the next key has not been published for long enough: it may sign from {from}", from = .0.to_rfc3339())]
+    TooEarly(DateTime<Utc>),
+    /// Something went wrong.
+    #[error(transparent)]
+    Failed(#[from] Error),
 }
 
 /// The current keys. Cheap to clone; clones see the same keys.
 #[derive(Clone)]
 pub struct KeyRing {
-    store: Store,
+    source: Arc<Source>,
     clock: Clock,
-    entropy: Entropy,
-    sealing: Arc<Sealing>,
-    issuer: Arc<str>,
-    token_lifetime: Duration,
     current: Arc<RwLock<Arc<Keys>>>,
+    /// Held from reading keys until they are the current ones, so that older ones never replace newer ones.
+    looks: Arc<Mutex<()>>,
     /// When the last search for an unknown key began.
     last_search: Arc<Mutex<Instant>>,
+}
+
+/// Where keys come from.
+struct Source {
+    store: Store,
+    sealing: SealedKeys,
+    entropy: Entropy,
+    issuer: String,
+    timing: Timing,
 }
 
 /// What was read from the database last.
@@ -55,7 +82,8 @@ struct Keys {
 }
 
 impl KeyRing {
-    /// Reads the keys, and makes the first one if there is none.
+    /// Reads the keys, makes what is missing of the one that signs and the next one, and seals both with the first of
+    /// `secrets`.
     ///
     /// # Errors
     /// When the database cannot serve, or holds a key that `secrets` do not open.
@@ -65,54 +93,65 @@ impl KeyRing {
         entropy: &Entropy,
         secrets: &[Secret<Vec<u8>>],
         issuer: &str,
-        token_lifetime: Duration,
+        timing: Timing,
     ) -> Result<Self, Error> {
-        let sealing = Arc::new(Sealing::new(secrets, "signing-key", entropy.clone()));
-        if store
-            .signing_keys()
-            .await?
-            .iter()
-            .all(|key| key.retired_at.is_some())
-        {
-            // Another process may do the same: the database keeps one.
-            let first = new_key(&sealing, entropy, clock.now())?;
-            store.add_signing_key(&first).await?;
-        }
-        let issuer: Arc<str> = issuer.into();
-        let keys = read(&store, &sealing, &issuer, token_lifetime).await?;
-        let current = Arc::new(RwLock::new(Arc::new(keys)));
-        Ok(Self {
+        let source = Source {
             store,
-            clock,
+            sealing: SealedKeys::new(secrets, entropy.clone()),
             entropy: entropy.clone(),
-            sealing,
-            issuer,
-            token_lifetime,
-            current,
+            issuer: issuer.to_owned(),
+            timing,
+        };
+        source.complete(clock.now()).await?;
+        source.reseal().await?;
+        Ok(Self {
+            current: Arc::new(RwLock::new(Arc::new(source.read().await?))),
+            source: Arc::new(source),
+            clock,
+            looks: Arc::default(),
             last_search: Arc::new(Mutex::new(Instant::now())),
         })
     }
 
-    /// Makes a new key that signs from now on; the former one goes on verifying. Of two rotations at the same
-    /// time one counts.
+    /// Lets the next key sign from now on; the former one goes on verifying. Of two rotations at the same time one
+    /// counts.
     ///
     /// # Errors
-    /// When the database cannot serve.
-    pub async fn rotate(&self) -> Result<(), Error> {
-        let key = new_key(&self.sealing, &self.entropy, self.clock.now())?;
-        self.store.rotate_signing_key(&key, self.clock.now()).await?;
-        self.look().await
+    /// [`NotRotated::TooEarly`] while some who verify may not know the next key.
+    pub async fn rotate(&self) -> Result<(), NotRotated> {
+        let now = self.clock.now();
+        if self.activate_next(None, now).await? {
+            return Ok(());
+        }
+        let keys = self.public_keys();
+        let next = keys.iter().find(|key| key.state == KeyState::Next);
+        let from = next.map_or(now + self.source.timing.lead, |next| next.until);
+        Err(NotRotated::TooEarly(from))
     }
 
-    /// Removes a key that others may know: from now on no token of it is good, and if it was the signing one, a
-    /// new key signs. Sessions go on, since refresh tokens are made without it.
+    /// Removes a key that others may know: from now on no token of it is good. If it was the one that signs, the next
+    /// one does, however new it is. Sessions go on, since refresh tokens are made without it.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such key (any more).
     pub async fn revoke(&self, kid: &str) -> Result<(), Error> {
-        let now = self.clock.now();
+        let detail = format!("The signing key {kid} was revoked.");
+        self.remove(Revoked::One(kid), detail).await
+    }
+
+    /// Removes every key: what is sealed under a secret that others know, they know too.
+    ///
+    /// # Errors
+    /// When the database cannot serve.
+    pub async fn revoke_all(&self) -> Result<(), Error> {
+        let detail = "Every signing key was revoked.".to_owned();
+        self.remove(Revoked::All, detail).await
+    }
+
+    async fn remove(&self, which: Revoked<'_>, detail: String) -> Result<(), Error> {
+        let (source, now) = (&self.source, self.clock.now());
         let event = SecurityEvent {
-            id: self.entropy.new_id(now)?,
+            id: source.entropy.new_id(now)?,
             time: now,
             severity: Severity::Critical,
             kind: "signing_key_revoked",
@@ -121,13 +160,30 @@ impl KeyRing {
             session_id: None,
             ip_address: String::new(),
             request_id: String::new(),
-            detail: format!("The signing key {kid} was revoked."),
+            detail,
         };
-        let next = new_key(&self.sealing, &self.entropy, now)?;
-        if !self.store.revoke_signing_key(kid, &next, &event).await? {
+        let new = [source.new_key(now)?, source.new_key(now)?];
+        if !source.store.revoke_signing_keys(which, &new, &event).await? {
             return Err(Error::NotFound("signing key"));
         }
         self.look().await
+    }
+
+    /// Lets the next key sign if it may and the one that signs has done so since `active_by`; says whether it was so.
+    async fn activate_next(
+        &self,
+        active_by: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        let source = &self.source;
+        let following = source.new_key(now)?;
+        let is_done = source
+            .store
+            .rotate_signing_keys(&following, active_by, now)
+            .await?;
+        source.complete(now).await?;
+        self.look().await?;
+        Ok(is_done)
     }
 
     /// Signs an access token.
@@ -170,28 +226,17 @@ impl KeyRing {
 
     /// Whose tokens these keys sign.
     pub fn issuer(&self) -> &str {
-        &self.issuer
+        &self.source.issuer
     }
 
     /// How long an access token lives.
-    pub const fn token_lifetime(&self) -> Duration {
-        self.token_lifetime
+    pub fn token_lifetime(&self) -> Duration {
+        self.source.timing.token_lifetime
     }
 
-    /// The public keys, the signing one first.
+    /// The public keys: the one that signs, the next one, then those that retire, the latest first.
     pub fn public_keys(&self) -> Vec<PublicKey> {
         self.keys().public.clone()
-    }
-
-    /// Removes keys that no token needs, now and then, until asked to stop.
-    pub async fn tidy(self, tasks: Tasks) {
-        let life = TimeDelta::from_std(self.token_lifetime).unwrap_or(TimeDelta::days(1));
-        while tasks.sleep(TIDY).await {
-            let now = self.clock.now();
-            if let Err(error) = self.store.remove_signing_keys(now - life - MARGIN, now).await {
-                tracing::warn!(%error, "old signing keys could not be removed; it is tried again");
-            }
-        }
     }
 
     /// Reads the keys again.
@@ -199,7 +244,8 @@ impl KeyRing {
     /// # Errors
     /// When the database cannot serve: those known stay.
     pub(crate) async fn look(&self) -> Result<(), Error> {
-        let keys = read(&self.store, &self.sealing, &self.issuer, self.token_lifetime).await?;
+        let _turn = self.looks.lock().await;
+        let keys = self.source.read().await?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         Ok(())
     }
@@ -209,42 +255,62 @@ impl KeyRing {
     }
 }
 
-async fn read(store: &Store, sealing: &Sealing, issuer: &str, life: Duration) -> Result<Keys, Error> {
-    let mut stored = store.signing_keys().await?;
-    stored.sort_by_key(|key| (key.retired_at.is_some(), std::cmp::Reverse(key.created_at)));
-    let signing = stored
-        .first()
-        .ok_or_else(|| Error::internal("there is no signing key"))?;
-    let private = sealing
-        .open(signing.kid.as_bytes(), &signing.sealed_private_key)?
-        .secret;
-    let public: Vec<PublicKey> = stored
-        .iter()
-        .map(|key| PublicKey {
+impl Source {
+    fn new_key(&self, now: DateTime<Utc>) -> Result<NewKey, Error> {
+        self.sealing.new_key(now, self.timing.lead)
+    }
+
+    /// Makes what is missing of the key that signs and the next one.
+    async fn complete(&self, now: DateTime<Utc>) -> Result<(), Error> {
+        let stored = self.store.signing_keys().await?;
+        let has = |state| stored.iter().any(|key| key.state == state);
+        if !(has(KeyState::Active) && has(KeyState::Next)) {
+            // Another process may do the same: the database keeps one of each.
+            let (active, next) = (self.new_key(now)?, self.new_key(now)?);
+            self.store.complete_signing_keys(&active, &next).await?;
+        }
+        Ok(())
+    }
+
+    /// Seals what signs or will sign with the secret that counts.
+    async fn reseal(&self) -> Result<(), Error> {
+        for key in self.store.signing_keys().await? {
+            if key.state != KeyState::Retiring
+                && let Some(sealed) = self.sealing.renewed(&key)?
+            {
+                let former = &key.sealed_private_key;
+                self.store.reseal_signing_key(&key.kid, former, &sealed).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&self) -> Result<Keys, Error> {
+        let stored = self.store.signing_keys().await?;
+        let signing = stored
+            .iter()
+            .find(|key| key.state == KeyState::Active)
+            .ok_or_else(|| Error::internal("there is no signing key"))?;
+        let private = self.sealing.open(signing)?;
+        let known = stored
+            .iter()
+            .map(|key| (key.kid.as_str(), key.public_key.as_slice()));
+        Ok(Keys {
+            signer: Signer::new(&self.issuer, &signing.kid, private.expose()),
+            verifier: Verifier::new(&self.issuer, self.timing.token_lifetime, known),
+            public: stored.iter().map(|key| self.public(key)).collect(),
+        })
+    }
+
+    fn public(&self, key: &StoredKey) -> PublicKey {
+        PublicKey {
             kid: key.kid.clone(),
             key: key.public_key.clone(),
-        })
-        .collect();
-    let known = public.iter().map(|key| (key.kid.as_str(), key.key.as_slice()));
-    Ok(Keys {
-        signer: Signer::new(issuer, &signing.kid, private.expose()),
-        verifier: Verifier::new(issuer, life, known),
-        public,
-    })
-}
-
-/// A new key, sealed.
-fn new_key(sealing: &Sealing, entropy: &Entropy, now: DateTime<Utc>) -> Result<StoredKey, Error> {
-    let kid = entropy.new_id(now)?.to_string();
-    let pair = Ed25519KeyPair::generate().map_err(Error::internal)?;
-    let private = pair.to_pkcs8().map_err(Error::internal)?;
-    Ok(StoredKey {
-        public_key: pair.public_key().as_ref().to_vec(),
-        sealed_private_key: sealing.seal(kid.as_bytes(), private.as_ref())?,
-        created_at: now,
-        retired_at: None,
-        kid,
-    })
+            state: key.state,
+            since: key.since,
+            until: self.timing.end_of(key),
+        }
+    }
 }
 
 impl PublicKey {

@@ -9,5 +9,6 @@ pub mod password;
 pub mod profile;
 pub mod security_change;
 pub mod session;
+pub mod signing_key;
 pub mod user;
 pub mod username;

@@ -41,7 +41,8 @@ async fn a_snapshot_has_what_tokens_may_be_about(service: Service) {
         (verification.issuer.as_str(), verification.longest_life),
         ("http://edu.test", 900)
     );
-    assert_eq!(verification.jwks.unwrap().keys.len(), 1);
+    let keys = verification.jwks.unwrap().keys;
+    assert_eq!(keys.len(), 2, "the one that signs and the next one");
 }
 
 async fn who_comes_back_hears_what_was_missed_and_no_more(service: Service) {

@@ -13,5 +13,7 @@ mod support;
 
 mod accounts;
 mod factors;
+mod key_kills;
+mod keys;
 mod refresh;
 mod staff;

@@ -11,6 +11,12 @@ use serde::Serialize;
 use super::{Endpoint, conditional, path};
 use crate::{edge::Exchange, problem::Problem};
 
+/// Where the public keys are.
+const KEY_SET: &str = "/.well-known/jwks.json";
+/// For how long they are kept by who asked for them. A key is published for longer before it signs (`LEAD` of
+/// auth-service).
+const KEPT: &str = "public, max-age=300";
+
 /// Writes the answer of a route.
 ///
 /// # Errors
@@ -35,9 +41,10 @@ pub fn write<T: Serialize + Texts>(
     if let Some(place) = place(endpoint, parts, message) {
         headers.insert(header::LOCATION, place);
     }
-    // What is one person's, or changes something, is kept nowhere; the rest is asked for again each time.
+    // What is one person's, or changes something, is kept nowhere; the rest is asked for again each time, but for keys.
     let private = parts.headers.contains_key(header::AUTHORIZATION) || endpoint.route.path.contains("/auth/");
     let caching = match reads && !private {
+        true if endpoint.route.path == KEY_SET => KEPT,
         true => "no-cache",
         false => "no-store",
     };

@@ -93,6 +93,10 @@ async fn what_is_one_persons_is_kept_nowhere() {
         caching(gateway.request("GET", "/api/v1/courses")).await,
         "no-cache"
     );
+    assert_eq!(
+        caching(gateway.request("GET", "/.well-known/jwks.json")).await,
+        "public, max-age=300"
+    );
     let with_token = gateway.request("GET", "/api/v1/courses").bearer_auth("t");
     assert_eq!(caching(with_token).await, "no-store");
     assert_eq!(

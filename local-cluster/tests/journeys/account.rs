@@ -1,5 +1,7 @@
 //! The life of an account from its registration to the end of its session.
 
+use auth_service::domain::signing_key::LEAD;
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, STAFF, World, shape};
@@ -117,9 +119,16 @@ async fn the_public_keys_are_there_for_anyone() {
     let world = World::on_sqlite().await;
     let keys = world.anonymous().get("/.well-known/jwks.json").await.is(200);
     keys.has(&["keys"]);
+    // Who keeps them for as long as this allows knows a key long before it signs.
+    let kept = keys
+        .header("cache-control")
+        .and_then(|caching| caching.strip_prefix("public, max-age="))
+        .and_then(|seconds| seconds.parse().ok())
+        .expect("how long keys may be kept");
+    assert!(TimeDelta::seconds(kept) * 2 <= LEAD, "{kept} s");
     let json = keys.json();
     let keys = json["keys"].as_array().unwrap();
-    assert!(!keys.is_empty());
+    assert_eq!(keys.len(), 2, "the one that signs and the next one");
     for key in keys {
         shape::assert_members(key, &shape::KEY);
         assert_eq!(
