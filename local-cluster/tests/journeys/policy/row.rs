@@ -90,7 +90,7 @@ pub const ROWS: &[Row] = &[
     row("course.v1.CourseService.DeleteCourse",        "U DDD DDD DDD FFS U", COURSE),
     row("course.v1.CourseService.UndeleteCourse",      "U DDD DDD DDD FFS U", COURSE),
     row("course.v1.CourseService.ListInstructors",     "S SSS SSS SSS SSS S", COURSE),
-    row("course.v1.CourseService.AddInstructor",       "U DDD DDD DDD SSS U", INSTRUCTOR),
+    row("course.v1.CourseService.AddInstructor",       "U DDD DDD DDD SSS U", COURSE),
     row("course.v1.CourseService.RemoveInstructor",    "U DDD DDD DDD SSS U", INSTRUCTOR),
 ];
 
