@@ -14,4 +14,5 @@ pub mod refresh_token;
 pub mod security_state;
 pub mod session;
 pub mod signing_key;
+pub mod throttle;
 pub mod user;

@@ -42,6 +42,7 @@ impl AccountService for AccountApi {
     async fn register(&self, request: Request<pb::RegisterRequest>) -> Result<Response<pb::User>, Status> {
         let context = RequestContext::of(&request);
         let told = |error| status(error, &context);
+        let client = self.callers.client(&request);
         let message = request.into_inner();
         let once = once::registration(&self.fingerprints, &message).map_err(told)?;
         let asked = Registration {
@@ -50,6 +51,7 @@ impl AccountService for AccountApi {
             password: Secret::new(message.password),
             confirm_password: Secret::new(message.confirm_password),
             once,
+            client,
         };
         let user = self
             .accounts
@@ -77,7 +79,7 @@ impl AccountService for AccountApi {
         let context = RequestContext::of(&request);
         let queued = self
             .accounts
-            .resend_verification(&request.get_ref().username)
+            .resend_verification(&request.get_ref().username, &self.callers.client(&request))
             .await;
         queued.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::ResendVerificationResponse {}))
@@ -90,7 +92,7 @@ impl AccountService for AccountApi {
         let context = RequestContext::of(&request);
         let queued = self
             .accounts
-            .request_password_reset(&request.get_ref().username)
+            .request_password_reset(&request.get_ref().username, &self.callers.client(&request))
             .await;
         queued.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::RequestPasswordResetResponse {}))
@@ -101,6 +103,7 @@ impl AccountService for AccountApi {
         request: Request<pb::ResetPasswordRequest>,
     ) -> Result<Response<pb::ResetPasswordResponse>, Status> {
         let context = RequestContext::of(&request);
+        let client = self.callers.client(&request);
         let message = request.into_inner();
         let (password, confirm) = (
             Secret::new(message.password),
@@ -108,7 +111,7 @@ impl AccountService for AccountApi {
         );
         let reset = self
             .accounts
-            .reset_password(&message.token, &password, &confirm, context.deadline)
+            .reset_password(&message.token, &password, &confirm, &client, context.deadline)
             .await;
         reset.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::ResetPasswordResponse {}))

@@ -1,5 +1,7 @@
 //! Who calls: the bearer token of people, the service token of services, and the device behind the gateway.
 
+use std::sync::Once;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use service_runtime::{
     grpc::context::{CLIENT_ADDRESS, CLIENT_USER_AGENT, RequestContext, SERVICE_TOKEN, bearer},
@@ -15,6 +17,9 @@ use crate::{
     grpc::refusal::status,
     model::client::Client,
 };
+
+/// Said once: which service it is does not change from call to call.
+static TELLS_NO_ADDRESS: Once = Once::new();
 
 /// Tells callers apart.
 #[derive(Clone)]
@@ -76,7 +81,15 @@ impl Callers {
         let told = |name| request.metadata().get(name).and_then(|value| value.to_str().ok());
         let agent = |name| told(name).unwrap_or_default();
         if self.is_service(request) {
-            return Client::new(agent(CLIENT_USER_AGENT), told(CLIENT_ADDRESS).unwrap_or_default());
+            let address = told(CLIENT_ADDRESS).unwrap_or_else(|| {
+                TELLS_NO_ADDRESS.call_once(|| {
+                    tracing::warn!(
+                        "limits per network are off for whom a service calls without saying so in {CLIENT_ADDRESS}"
+                    );
+                });
+                ""
+            });
+            return Client::new(agent(CLIENT_USER_AGENT), address);
         }
         let peer = RequestContext::of(request).peer.map(|peer| peer.to_string());
         Client::new(agent("user-agent"), peer.unwrap_or_default())

@@ -16,6 +16,7 @@ mod passwords;
 mod security_changes;
 mod sessions;
 mod signing_keys;
+mod throttles;
 mod user_changes;
 mod user_lists;
 mod users;
