@@ -46,6 +46,7 @@ use crate::{
         security_state::SecurityState,
         session::Sessions,
         signing_key::{KeyRing, LEAD, Timing as KeyTiming},
+        throttle::Throttle,
         user::Users,
     },
     grpc::{
@@ -176,11 +177,18 @@ pub async fn open_rules(config: &Config, clock: &Clock, entropy: &Entropy) -> Re
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let passwords = PasswordPool::start(cores, Cost::default(), entropy.clone())?;
     let pages = PageTokens::new(mac("page-token"));
+    let throttle = Throttle {
+        store: store.clone(),
+        clock: clock.clone(),
+        tags: mac("throttle"),
+        link_lifetime: config.link_lifetime,
+    };
     let accounts = Accounts {
         store: store.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),
         passwords: passwords.clone(),
+        throttle: throttle.clone(),
         policy: config.password_policy,
         mail_tokens: MailTokens::new(mac("mail-token")),
         link_lifetime: TimeDelta::from_std(config.link_lifetime).unwrap_or(TimeDelta::MAX),
@@ -202,6 +210,7 @@ pub async fn open_rules(config: &Config, clock: &Clock, entropy: &Entropy) -> Re
         factors,
         refresh_tokens: RefreshTokens::new(mac("refresh-token")),
         keys,
+        throttle,
         pages: pages.clone(),
         access_lifetime: config.access_lifetime,
         refresh_lifetime: config.refresh_lifetime,
@@ -275,6 +284,7 @@ pub async fn serve(
 
     let account = AccountApi {
         accounts,
+        callers: callers.clone(),
         fingerprints: Mac::derive(&secrets, "idempotency"),
     };
     let session = SessionApi {
@@ -311,6 +321,10 @@ pub async fn serve(
     );
     let descriptors = proto::FILE_DESCRIPTOR_SET;
     let routes = with_health_and_reflection(routes, descriptors, &SERVICES, readiness.clone(), tasks).await?;
+    tracing::info!(
+        "limits per network count the address that a service tells of its client, else that of the connection; they are \
+         off for who calls from this machine"
+    );
     config.tls.follow(tasks);
     let services = access.layer(routes);
     serve_grpc(listener, config.tls.for_services(), services, tracer, tasks)?;

@@ -2,6 +2,7 @@
 
 mod hosts;
 mod origins;
+mod proxies;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -15,7 +16,7 @@ use service_runtime::{
     tls::{TLS_CA, TLS_CERT, TLS_KEY, Tls},
 };
 
-pub use self::{hosts::AllowedHosts, origins::Origins};
+pub use self::{hosts::AllowedHosts, origins::Origins, proxies::TrustedProxies};
 
 /// Every setting of the gateway.
 pub const SETTINGS: &[Setting] = &[
@@ -59,6 +60,10 @@ pub const SETTINGS: &[Setting] = &[
     Setting::optional(
         "ALLOWED_HOSTS",
         "Host names the gateway answers to, comma-separated; .example.com stands for it and its subdomains, * for any [default: localhost,127.0.0.1,[::1] in development]",
+    ),
+    Setting::optional(
+        "TRUSTED_PROXIES",
+        "Proxies in front of the gateway, comma-separated, such as 10.0.0.0/8; who comes through them has the address that they tell in X-Forwarded-For or Forwarded",
     ),
     Setting::new(
         "CORS_ORIGIN_ALLOW_ALL",
@@ -114,6 +119,8 @@ pub struct Config {
     pub base_url: String,
     /// The host names that are answered.
     pub allowed_hosts: AllowedHosts,
+    /// Who is believed about the addresses of clients.
+    pub trusted_proxies: TrustedProxies,
     /// The origins whose pages may call.
     pub origins: Origins,
     /// What shows the services that it is the gateway who calls.
@@ -157,6 +164,7 @@ impl Config {
         let course_url = Upstream::of_setting(reader, "COURSE_URL", tls.as_ref());
         let base_url = reader.read("BASE_URL", url);
         let allowed_hosts = hosts::read(reader, environment);
+        let trusted_proxies = proxies::read(reader);
         let origins = origins::read(reader);
         let service_token = service_token(reader, environment);
         let email_host = reader.read_optional("EMAIL_HOST", text);
@@ -177,6 +185,7 @@ impl Config {
             course_url: course_url?,
             base_url: base_url?,
             allowed_hosts: allowed_hosts?,
+            trusted_proxies: trusted_proxies?,
             origins: origins?,
             service_token: service_token?,
             mail_folder: mail_is_kept.then_some(mail_folder),
@@ -260,6 +269,7 @@ mod tests {
             ("GATEWAY_LISTEN", "8080"),
             ("SERVICE_TOKEN", "short"),
             ("CORS_ALLOWED_ORIGINS", "localhost"),
+            ("TRUSTED_PROXIES", "10.0.0.1/8"),
             ("ENVIRONMENT", "staging"),
             ("SHUTDOWN_GRACE", "soon"),
         ] {

@@ -4,10 +4,11 @@
 
 mod cors;
 mod exchange;
+mod forwarded;
 mod gate;
 mod security_headers;
 
-use std::{any::Any, borrow::Cow, convert::Infallible, panic::AssertUnwindSafe, time::Instant};
+use std::{any::Any, borrow::Cow, convert::Infallible, net::IpAddr, panic::AssertUnwindSafe, time::Instant};
 
 use axum::{
     BoxError, Router,
@@ -27,9 +28,10 @@ use service_runtime::{
 use tower::{Layer, Service, service_fn};
 use tower_http::cors::CorsLayer;
 
-pub use self::exchange::{Exchange, address_value};
+pub use self::exchange::Exchange;
+use self::exchange::address_value;
 use crate::{
-    config::{AllowedHosts, Config},
+    config::{AllowedHosts, Config, TrustedProxies},
     problem::Problem,
 };
 
@@ -43,6 +45,7 @@ pub struct Edge {
     router: Router,
     cors: CorsLayer,
     hosts: AllowedHosts,
+    proxies: TrustedProxies,
     tracer: Tracer,
     entropy: Entropy,
     production: bool,
@@ -55,14 +58,15 @@ impl Edge {
             router,
             cors: cors::layer(&config.origins),
             hosts: config.allowed_hosts.clone(),
+            proxies: config.trusted_proxies.clone(),
             tracer,
             entropy: Entropy::default(),
             production: config.environment == Environment::Production,
         }
     }
 
-    /// Answers a request that came from this address.
-    pub async fn answer<B>(&self, mut request: Request<B>, client_address: HeaderValue) -> Response
+    /// Answers a request that came over a connection from this address.
+    pub async fn answer<B>(&self, mut request: Request<B>, peer: IpAddr) -> Response
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
@@ -71,9 +75,10 @@ impl Edge {
         let method = request.method().clone();
         let mut span = self.tracer.server(request.headers());
         let caller = KnownCaller::default();
+        let client = forwarded::client(peer, request.headers(), &self.proxies);
         request.extensions_mut().insert(Exchange {
             request_id: request_id.clone(),
-            client_address,
+            client_address: address_value(client),
             caller: caller.clone(),
         });
 
@@ -277,8 +282,8 @@ mod tests {
             .header(header::HOST, "localhost")
             .header(header::ORIGIN, "http://localhost:3000")
             .header(REQUEST_ID, "my-id");
-        let address = HeaderValue::from_static("127.0.0.1");
-        edge.answer(request.body(Body::empty()).unwrap(), address).await
+        let peer = [127, 0, 0, 1].into();
+        edge.answer(request.body(Body::empty()).unwrap(), peer).await
     }
 
     #[tokio::test]

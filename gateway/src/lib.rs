@@ -4,6 +4,7 @@
 //! A request crosses [`edge`] (id, limits, headers, log), then [`transcode`] or one of the [`pages`]; whatever refuses it
 //! returns a [`problem`]. [`server`] puts it together, [`config`] says with what, [`openapi`] describes it.
 
+mod addresses;
 pub mod config;
 pub mod edge;
 pub mod openapi;

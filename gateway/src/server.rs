@@ -24,8 +24,9 @@ use service_runtime::{
 use tokio::{runtime, sync::oneshot};
 
 use crate::{
+    addresses,
     config::Config,
-    edge::{Edge, address_value},
+    edge::Edge,
     pages,
     problem::Problem,
     transcode::{self, Upstreams},
@@ -52,6 +53,7 @@ pub fn serve(config: &Config, listeners: Vec<TcpListener>, tasks: &Tasks) -> io:
     metrics::start();
     config.tls.follow(tasks);
     config.public_tls.follow(tasks);
+    addresses::tell(config, &listeners);
     let tracer = Tracer::start(config.traces.as_ref(), "gateway", tasks)?;
     for listener in listeners {
         let (config, stop) = (config.clone(), tasks.clone());
@@ -81,10 +83,10 @@ fn run(config: &Config, listener: TcpListener, tracer: Tracer, stop: &Tasks) -> 
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let edge = Arc::new(Edge::new(config, router(config), tracer));
         let connection = |client: SocketAddr| {
-            let (edge, address) = (Arc::clone(&edge), address_value(client.ip()));
+            let edge = Arc::clone(&edge);
             service_fn(move |request: Request<Incoming>| {
-                let (edge, address) = (Arc::clone(&edge), address.clone());
-                async move { Ok::<_, Infallible>(edge.answer(request, address).await) }
+                let edge = Arc::clone(&edge);
+                async move { Ok::<_, Infallible>(edge.answer(request, client.ip()).await) }
             })
         };
         let tls = config.public_tls.for_anyone().or_else(|| config.tls.for_anyone());

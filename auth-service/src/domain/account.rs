@@ -9,8 +9,11 @@ use service_runtime::{
 };
 
 use crate::{
-    domain::{error::Error, mail_token::MailTokens, outbox::Bell, password_pool::PasswordPool},
+    domain::{
+        error::Error, mail_token::MailTokens, outbox::Bell, password_pool::PasswordPool, throttle::Throttle,
+    },
     model::{
+        client::Client,
         mail::{MailKind, NewMail},
         mail_token::{NewMailToken, Purpose},
         password::PasswordPolicy,
@@ -35,6 +38,8 @@ pub struct Accounts {
     pub entropy: Entropy,
     /// Who hashes.
     pub passwords: PasswordPool,
+    /// Who counts what is asked for.
+    pub throttle: Throttle,
     /// What new passwords are measured by.
     pub policy: PasswordPolicy,
     /// Who makes mail tokens.
@@ -60,13 +65,16 @@ pub struct Registration {
     pub profile: Result<Profile, Vec<FieldError>>,
     /// The wish that this act once.
     pub once: Option<Once>,
+    /// Where it is asked from.
+    pub client: Client,
 }
 
 impl Accounts {
     /// Registers an account that cannot log in until its address is verified.
     ///
     /// # Errors
-    /// [`Error::Invalid`], [`Error::UsernameTaken`], [`Error::IdempotencyKeyReused`], [`Error::Busy`].
+    /// [`Error::Invalid`], [`Error::UsernameTaken`], [`Error::IdempotencyKeyReused`], [`Error::Throttled`],
+    /// [`Error::Busy`].
     pub async fn register(&self, asked: Registration, deadline: Instant) -> Result<User, Error> {
         let mut faults = Vec::new();
         let username = required_username(&asked.username, &mut faults);
@@ -85,6 +93,7 @@ impl Accounts {
             return Err(Error::Invalid(faults));
         };
 
+        self.throttle.registration(&asked.client).await?.or_refuse()?;
         // Hashed before anything is looked up: a taken address costs what a free one costs.
         let password_hash = self.passwords.hash(password, deadline).await?;
         let now = self.clock.now();
@@ -97,9 +106,9 @@ impl Accounts {
             .await?;
         let registered = match registered {
             Registered::Taken if !self.disclose_existing => {
-                let (token, mail) = self.instead_of_registering(&username, now).await?;
+                let instead = self.instead_of_registering(&username, now).await?;
                 self.store
-                    .hide_registration(&user, token.as_ref(), &mail, once)
+                    .hide_registration(&user, instead.as_ref(), once)
                     .await?
             }
             other => other,
@@ -113,24 +122,29 @@ impl Accounts {
     }
 
     /// What the owner of an address gets when somebody registers it again without being told that it is taken: a
-    /// new link for an account that still waits for one, otherwise a notice.
+    /// new link for an account that still waits for one, otherwise a notice; nothing once there were enough of them.
     async fn instead_of_registering(
         &self,
         username: &Username,
         now: DateTime<Utc>,
-    ) -> Result<(Option<NewMailToken>, NewMail), Error> {
+    ) -> Result<Option<(Option<NewMailToken>, NewMail)>, Error> {
         let owner = self.store.user_by_username(username.key()).await?;
-        match owner.filter(|owner| owner.verified_at.is_none()) {
+        let waiting = owner.filter(|owner| owner.verified_at.is_none());
+        let kind = match waiting {
+            Some(_) => MailKind::VerifyEmail,
+            None => MailKind::AlreadyRegistered,
+        };
+        if !self.throttle.mail(kind, username).await?.is_let_in() {
+            return Ok(None);
+        }
+        Ok(Some(match waiting {
             Some(owner) => {
                 let address = Username::parse(&owner.username).map_err(Error::internal)?;
-                let link = self.link(&owner, &address, Purpose::VerifyEmail, MailKind::VerifyEmail, now)?;
-                Ok((Some(link.0), link.1))
+                let link = self.link(&owner, &address, Purpose::VerifyEmail, kind, now)?;
+                (Some(link.0), link.1)
             }
-            None => Ok((
-                None,
-                self.notice(MailKind::AlreadyRegistered, username.as_str(), now)?,
-            )),
-        }
+            None => (None, self.notice(kind, username.as_str(), now)?),
+        }))
     }
 
     /// Makes an account for an operator, who vouches for the address: it can log in at once.

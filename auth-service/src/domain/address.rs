@@ -10,6 +10,7 @@ use crate::{
         mail_token::hash,
     },
     model::{
+        client::Client,
         mail::{MailKind, NewMail},
         mail_token::{NewMailToken, Purpose},
         user::User,
@@ -55,10 +56,11 @@ impl Accounts {
     /// Queues another verification mail for an account that still needs one.
     ///
     /// # Errors
-    /// [`Error::Invalid`].
-    pub async fn resend_verification(&self, username: &str) -> Result<(), Error> {
+    /// [`Error::Invalid`], [`Error::Throttled`].
+    pub async fn resend_verification(&self, username: &str, client: &Client) -> Result<(), Error> {
         let wants = |user: &User| user.verified_at.is_none();
-        self.mail_link(username, Purpose::VerifyEmail, MailKind::VerifyEmail, wants)
+        let purpose = Purpose::VerifyEmail;
+        self.mail_link(username, client, purpose, MailKind::VerifyEmail, wants)
             .await
     }
 
@@ -91,9 +93,12 @@ impl Accounts {
         Ok((id, stored, address))
     }
 
+    /// Queues a mail with a link to an account that wants it. Nothing tells whether it did, nor that an address got
+    /// its share of mails already: that is counted whether or not anybody has it.
     pub(super) async fn mail_link(
         &self,
         username: &str,
+        client: &Client,
         purpose: Purpose,
         kind: MailKind,
         wants: impl FnOnce(&User) -> bool,
@@ -102,7 +107,10 @@ impl Accounts {
         let Some(asked) = required_username(username, &mut faults) else {
             return Err(Error::Invalid(faults));
         };
-        let user = self.store.user_by_username(asked.key()).await?.filter(wants);
+        self.throttle.mail_asked(client).await?.or_refuse()?;
+        let counted = self.throttle.mail(kind, &asked).await?;
+        let user = self.store.user_by_username(asked.key()).await?;
+        let user = user.filter(wants).filter(|_| counted.is_let_in());
         if let Some(user) = user {
             let address = Username::parse(&user.username).map_err(Error::internal)?;
             let (token, mail) = self.link(&user, &address, purpose, kind, self.clock.now())?;

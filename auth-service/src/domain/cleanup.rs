@@ -18,6 +18,8 @@ const BATCH: i64 = 500;
 const SESSIONS_KEPT: TimeDelta = TimeDelta::days(1);
 /// How much longer than a token lives the changes are kept that make it worthless, for clocks that disagree.
 const MARGIN: TimeDelta = TimeDelta::minutes(5);
+/// How long a lane is kept in which nothing is owed: who has to wait for a turn has to be remembered.
+const LANES_KEPT: TimeDelta = TimeDelta::minutes(30);
 
 /// Removes what has had its time; one process or several, it makes no difference.
 #[derive(Debug, Clone)]
@@ -71,6 +73,7 @@ impl Cleanup {
             .await?
             > 0
         {}
+        while self.store.remove_old_throttles(now - LANES_KEPT, BATCH).await? >= BATCH.unsigned_abs() {}
         while self.store.forget_answers(now, BATCH).await? > 0 {}
         Ok(())
     }

@@ -42,6 +42,9 @@ pub enum Error {
     /// The idempotency key was used with other input.
     #[error("the idempotency key was used with other input")]
     IdempotencyKeyReused,
+    /// It was tried too often; once more may be tried after this long.
+    #[error("tried too often")]
+    Throttled(Duration),
     /// Too many passwords are being hashed; trying again after this long may help.
     #[error("too busy")]
     Busy(Duration),

@@ -17,5 +17,6 @@ pub mod security_state;
 pub mod session;
 pub mod signing_key;
 mod step_up;
+pub mod throttle;
 mod totp;
 pub mod user;

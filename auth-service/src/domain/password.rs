@@ -7,7 +7,11 @@ use uuid::Uuid;
 
 use crate::{
     domain::{account::Accounts, error::Error},
-    model::{mail::MailKind, mail_token::Purpose, password::NewPassword, user::User, username::Username},
+    model::{
+        client::Client, mail::MailKind, mail_token::Purpose, password::NewPassword, user::User,
+        username::Username,
+    },
+    store::password::Forgiven,
 };
 
 const WRONG: &str = "The current password is wrong.";
@@ -16,10 +20,11 @@ impl Accounts {
     /// Queues a mail that sets a new password for an active account.
     ///
     /// # Errors
-    /// [`Error::Invalid`].
-    pub async fn request_password_reset(&self, username: &str) -> Result<(), Error> {
+    /// [`Error::Invalid`], [`Error::Throttled`].
+    pub async fn request_password_reset(&self, username: &str, client: &Client) -> Result<(), Error> {
         let wants = |user: &User| user.is_active;
-        self.mail_link(username, Purpose::ResetPassword, MailKind::ResetPassword, wants)
+        let purpose = Purpose::ResetPassword;
+        self.mail_link(username, client, purpose, MailKind::ResetPassword, wants)
             .await
     }
 
@@ -32,6 +37,7 @@ impl Accounts {
         token: &str,
         password: &Secret<String>,
         confirm: &Secret<String>,
+        client: &Client,
         deadline: Instant,
     ) -> Result<(), Error> {
         let (id, stored, address) = match self.mail_token(token, Purpose::ResetPassword).await {
@@ -54,9 +60,13 @@ impl Accounts {
         let password_hash = self.passwords.hash(new, deadline).await?;
         let now = self.clock.now();
         let notice = self.notice(MailKind::PasswordChanged, &user.username, now)?;
+        let forgiven = Forgiven {
+            accounts: self.throttle.names_of(&address),
+            networks: self.throttle.networks_with(client, &[]),
+        };
         if !self
             .store
-            .reset_password(id, user.id, &password_hash, &notice, now)
+            .reset_password(id, user.id, &password_hash, &notice, &forgiven, now)
             .await?
         {
             return Err(Error::MailTokenInvalid);
@@ -68,7 +78,7 @@ impl Accounts {
     /// Replaces the caller's password and ends their other sessions.
     ///
     /// # Errors
-    /// [`Error::Invalid`], [`Error::Busy`].
+    /// [`Error::Invalid`], [`Error::Throttled`], [`Error::Busy`].
     pub async fn change_password(
         &self,
         user: &User,
@@ -125,6 +135,10 @@ impl Accounts {
             .passwords
             .verify(current, Some(stored.clone()), deadline)
             .await?;
+        self.throttle
+            .password(user_id, verdict.matches)
+            .await?
+            .or_refuse()?;
         match verdict.matches {
             true => Ok(stored),
             false => Err(Error::field("current_password", WRONG)),

@@ -56,7 +56,7 @@ impl Accounts {
     /// Changes the caller's profile, and asks a new address to confirm itself.
     ///
     /// # Errors
-    /// [`Error::UsernameTaken`], [`Error::EtagMismatch`].
+    /// [`Error::UsernameTaken`], [`Error::EtagMismatch`], [`Error::Throttled`].
     pub async fn update_profile(
         &self,
         caller: &Caller,
@@ -68,18 +68,27 @@ impl Accounts {
         let mut effects = Effects::default();
         let current = Username::parse(&caller.user.username).map_err(Error::internal)?;
         if let Some(new) = username.as_ref().filter(|new| new.key() != current.key()) {
+            self.throttle.username_change(caller.user.id).await?.or_refuse()?;
             let taken = self.store.user_by_username(new.key()).await?.is_some();
             if taken && self.disclose_existing {
                 return Err(Error::UsernameTaken);
             }
+            let kind = if taken {
+                MailKind::AlreadyRegistered
+            } else {
+                MailKind::ConfirmUsername
+            };
+            // Both are counted alike: what is refused does not tell which it is.
+            self.throttle
+                .mail(MailKind::ConfirmUsername, new)
+                .await?
+                .or_refuse()?;
             if taken {
                 // Nothing tells the caller; the owner of the address learns of it.
-                effects
-                    .mails
-                    .push(self.notice(MailKind::AlreadyRegistered, new.as_str(), now)?);
+                effects.mails.push(self.notice(kind, new.as_str(), now)?);
             } else {
                 let purpose = Purpose::ConfirmUsername;
-                let (token, mail) = self.link(&caller.user, new, purpose, MailKind::ConfirmUsername, now)?;
+                let (token, mail) = self.link(&caller.user, new, purpose, kind, now)?;
                 effects.tokens.push(token);
                 effects.mails.push(mail);
             }

@@ -16,6 +16,7 @@ use crate::{
         password_pool::PasswordPool,
         refresh_token::{Claimed, RefreshTokens},
         signing_key::KeyRing,
+        throttle::Throttle,
     },
     model::{
         client::Client,
@@ -48,6 +49,8 @@ pub struct Sessions {
     pub refresh_tokens: RefreshTokens,
     /// Who signs access tokens.
     pub keys: KeyRing,
+    /// Who counts failures.
+    pub throttle: Throttle,
     /// Who makes page tokens.
     pub pages: PageTokens,
     /// How long an access token lives.
@@ -137,14 +140,17 @@ impl Sessions {
             Ok(username) => self.store.credentials(username.key()).await?,
             Err(_) => None,
         };
-        let (user, stored) = credentials.unzip();
-        let verdict = self.passwords.verify(password, stored.clone(), deadline).await?;
-        let (Some(user), Some(mut stored)) = (user, stored) else {
+        let stored = credentials.as_ref().map(|it| it.password_hash.clone());
+        let verdict = self.passwords.verify(password, stored, deadline).await?;
+        let known = credentials.as_ref().map_or(&[][..], |it| &it.known_networks);
+        let is_active = credentials.as_ref().is_some_and(|it| it.user.is_active);
+        let is_right = verdict.matches && is_active;
+        let counted = self.throttle.login(username, client, known, is_right).await?;
+        let Some(credentials) = credentials.filter(|_| is_right && counted.is_let_in()) else {
             return Err(Error::InvalidCredentials);
         };
-        if !verdict.matches || !user.is_active {
-            return Err(Error::InvalidCredentials);
-        }
+        let networks = self.throttle.networks_with(client, &credentials.known_networks);
+        let (user, mut stored) = (credentials.user, credentials.password_hash);
         if verdict.outdated {
             stored = self.renew(&user, stored, password, deadline).await?;
         }
@@ -170,7 +176,11 @@ impl Sessions {
             expires_at: self.expiry(now, now),
             ended_at: None,
         };
-        match self.store.open_session(&session, &stored).await? {
+        match self
+            .store
+            .open_session(&session, &stored, networks.as_deref())
+            .await?
+        {
             Some(user) => self.tokens(&session, 0, user, now),
             None => Err(Error::InvalidCredentials),
         }

@@ -10,7 +10,7 @@ use crate::{
         error::Error,
         profile::ProfileChange,
     },
-    grpc::{caller::caller, encode, mask, once, profile, refusal::status},
+    grpc::{Callers, caller::caller, encode, mask, once, profile, refusal::status},
     model::username::Username,
 };
 
@@ -19,6 +19,8 @@ use crate::{
 pub struct AccountApi {
     /// The rules.
     pub accounts: Accounts,
+    /// From where it is called.
+    pub callers: Callers,
     /// Makes fingerprints of input.
     pub fingerprints: Mac,
 }
@@ -40,6 +42,7 @@ impl AccountService for AccountApi {
     async fn register(&self, request: Request<pb::RegisterRequest>) -> Result<Response<pb::User>, Status> {
         let context = RequestContext::of(&request);
         let told = |error| status(error, &context);
+        let client = self.callers.client(&request);
         let message = request.into_inner();
         let once = once::registration(&self.fingerprints, &message).map_err(told)?;
         let asked = Registration {
@@ -48,6 +51,7 @@ impl AccountService for AccountApi {
             password: Secret::new(message.password),
             confirm_password: Secret::new(message.confirm_password),
             once,
+            client,
         };
         let user = self
             .accounts
@@ -75,7 +79,7 @@ impl AccountService for AccountApi {
         let context = RequestContext::of(&request);
         let queued = self
             .accounts
-            .resend_verification(&request.get_ref().username)
+            .resend_verification(&request.get_ref().username, &self.callers.client(&request))
             .await;
         queued.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::ResendVerificationResponse {}))
@@ -88,7 +92,7 @@ impl AccountService for AccountApi {
         let context = RequestContext::of(&request);
         let queued = self
             .accounts
-            .request_password_reset(&request.get_ref().username)
+            .request_password_reset(&request.get_ref().username, &self.callers.client(&request))
             .await;
         queued.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::RequestPasswordResetResponse {}))
@@ -99,6 +103,7 @@ impl AccountService for AccountApi {
         request: Request<pb::ResetPasswordRequest>,
     ) -> Result<Response<pb::ResetPasswordResponse>, Status> {
         let context = RequestContext::of(&request);
+        let client = self.callers.client(&request);
         let message = request.into_inner();
         let (password, confirm) = (
             Secret::new(message.password),
@@ -106,7 +111,7 @@ impl AccountService for AccountApi {
         );
         let reset = self
             .accounts
-            .reset_password(&message.token, &password, &confirm, context.deadline)
+            .reset_password(&message.token, &password, &confirm, &client, context.deadline)
             .await;
         reset.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::ResetPasswordResponse {}))

@@ -1,6 +1,9 @@
 //! Who calls: people by the sessions of their tokens, and the device behind the gateway.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use auth_client::{
     access::{Grant, Identify, Rights, has_second_factor},
@@ -18,6 +21,9 @@ use crate::{
     grpc::refusal::status,
     model::{client::Client, event::Actor},
 };
+
+/// Said once: which service it is does not change from call to call.
+static TELLS_NO_ADDRESS: Once = Once::new();
 
 /// Tells callers apart.
 #[derive(Clone)]
@@ -69,7 +75,15 @@ impl Callers {
         let told = |name| request.metadata().get(name).and_then(|value| value.to_str().ok());
         let agent = |name| told(name).unwrap_or_default();
         if self.services.shown_in(request.metadata().as_ref()) {
-            return Client::new(agent(CLIENT_USER_AGENT), told(CLIENT_ADDRESS).unwrap_or_default());
+            let address = told(CLIENT_ADDRESS).unwrap_or_else(|| {
+                TELLS_NO_ADDRESS.call_once(|| {
+                    tracing::warn!(
+                        "limits per network are off for whom a service calls without saying so in {CLIENT_ADDRESS}"
+                    );
+                });
+                ""
+            });
+            return Client::new(agent(CLIENT_USER_AGENT), address);
         }
         let peer = RequestContext::of(request).peer.map(|peer| peer.to_string());
         Client::new(agent("user-agent"), peer.unwrap_or_default())

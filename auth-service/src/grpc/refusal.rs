@@ -63,6 +63,12 @@ pub(crate) fn status(error: Error, context: &RequestContext) -> Status {
             "IDEMPOTENCY_KEY_REUSED",
             "This idempotency key was used with other input.",
         ),
+        Error::Throttled(wait) => Refusal::new(
+            Code::ResourceExhausted,
+            "THROTTLED",
+            "Too many attempts. Please try again later.",
+        )
+        .retry_after(wait),
         Error::Busy(wait) => Refusal::new(
             Code::ResourceExhausted,
             "BUSY",

@@ -87,15 +87,14 @@ impl Store {
         })
     }
 
-    /// Queues a mail about a registration that did not happen, and keeps the answer that hides it.
+    /// Queues a mail about a registration that did not happen, if there is to be one, and keeps the answer that hides it.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn hide_registration(
         &self,
         answer: &User,
-        token: Option<&NewMailToken>,
-        mail: &NewMail,
+        instead: Option<&(Option<NewMailToken>, NewMail)>,
         once: Option<&Once>,
     ) -> Result<Registered, Error> {
         on!(&self.writes, |pool| {
@@ -107,10 +106,12 @@ impl Store {
                     Claim::Reused => return Ok(Registered::KeyReused),
                 }
             }
-            if let Some(token) = token {
-                tx.add_token(token).await?;
+            if let Some((token, mail)) = instead {
+                if let Some(token) = token {
+                    tx.add_token(token).await?;
+                }
+                tx.enqueue(mail).await?;
             }
-            tx.enqueue(mail).await?;
             tx.commit().await?;
             Ok(Registered::Yes(Box::new(answer.clone())))
         })

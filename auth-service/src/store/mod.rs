@@ -8,10 +8,11 @@ pub mod event;
 pub mod factor;
 pub mod mail_token;
 pub mod outbox;
-mod password;
+pub mod password;
 pub mod security_change;
 pub mod session;
 pub mod signing_key;
+pub mod throttle;
 pub mod user;
 
 use std::sync::Arc;

@@ -9,9 +9,18 @@ use crate::{
     model::{mail::NewMail, mail_token::Purpose, security_change::SecurityChange, session::EndReason},
     store::{
         Error, Store, mail_token::MailTokenTable, outbox::Outbox, security_change::CommitChanges,
-        session::SessionTable,
+        session::SessionTable, throttle::ThrottleTable,
     },
 };
+
+/// What a mailbox proves besides: failed logins of before no longer count.
+#[derive(Debug, Default)]
+pub struct Forgiven {
+    /// The names under which logins to the account are counted.
+    pub accounts: Vec<Vec<u8>>,
+    /// The only network that is known from now on: that of whoever followed the link.
+    pub networks: Option<Vec<u8>>,
+}
 
 impl Store {
     /// Sets a new password by a token that was not used before and ends every session; says whether it did.
@@ -24,6 +33,7 @@ impl Store {
         user_id: Uuid,
         password_hash: &str,
         notice: &NewMail,
+        forgiven: &Forgiven,
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
         on!(&self.writes, |pool| {
@@ -31,16 +41,18 @@ impl Store {
             // The account's row before those of its tokens, as everywhere: two that wait for each other would
             // both be turned away.
             let changed = sqlx::query(
-                "UPDATE users SET password_hash = $2, pending_username = NULL, revision = revision + 1 \
-                 WHERE id = $1 AND is_active",
+                "UPDATE users SET password_hash = $2, pending_username = NULL, known_networks = $3, \
+                 revision = revision + 1 WHERE id = $1 AND is_active",
             )
             .bind(user_id)
             .bind(password_hash)
+            .bind(&forgiven.networks)
             .execute(&mut *tx)
             .await?;
             if changed.rows_affected() == 0 || !tx.use_token(token_id, now).await? {
                 return Ok(false);
             }
+            tx.forgive_logins(&forgiven.accounts, now).await?;
             tx.void_tokens(user_id, Purpose::ResetPassword, now).await?;
             tx.void_tokens(user_id, Purpose::ConfirmUsername, now).await?;
             let mut changes = tx

@@ -86,15 +86,21 @@ pub struct SessionCursor {
 
 impl Store {
     /// Opens a session, if the account is still active, still has the password that was checked, and has no second
-    /// factor that was not. Says who is logged in.
+    /// factor that was not; keeps the networks that the account is known on if there is a new one. Says who is logged in.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn open_session(&self, session: &Session, password_hash: &str) -> Result<Option<User>, Error> {
+    pub async fn open_session(
+        &self,
+        session: &Session,
+        password_hash: &str,
+        networks: Option<&[u8]>,
+    ) -> Result<Option<User>, Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             let user: Option<UserRow> = sqlx::query_as(concat!(
-                "UPDATE users SET last_login = $3, revision = revision + 1 \
+                "UPDATE users SET last_login = $3, known_networks = COALESCE($5, known_networks), \
+                 revision = revision + 1 \
                  WHERE id = $1 AND password_hash = $2 AND is_active \
                  AND (factor_since IS NULL OR ($4 AND factor_since <= $3)) RETURNING ",
                 user_columns!()
@@ -103,6 +109,7 @@ impl Store {
             .bind(password_hash)
             .bind(session.created_at)
             .bind(session.factors.iter().any(|factor| factor == SECOND_FACTOR))
+            .bind(networks)
             .fetch_optional(&mut *tx)
             .await?;
             let Some(UserRow(user)) = user else {

@@ -111,6 +111,17 @@ impl<E> From<sqlx::Error> for NotChanged<E> {
     }
 }
 
+/// What a login is compared with.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The account.
+    pub user: User,
+    /// The stored form of its password.
+    pub password_hash: String,
+    /// The networks that it logged in from.
+    pub known_networks: Vec<u8>,
+}
+
 /// Where a page of users begins.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct UserCursor {
@@ -155,23 +166,28 @@ impl Store {
         Ok(row?.map(|UserRow(user)| user))
     }
 
-    /// The user with this folded address, and the stored form of their password.
+    /// The user with this folded address, and what a login is compared with.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn credentials(&self, username_key: &str) -> Result<Option<(User, String)>, Error> {
+    pub async fn credentials(&self, username_key: &str) -> Result<Option<Credentials>, Error> {
         on!(&self.reads, |pool| {
             let row = sqlx::query(concat!(
                 "SELECT ",
                 user_columns!(),
-                ", users.password_hash FROM users WHERE username_key = $1"
+                ", users.password_hash, users.known_networks FROM users WHERE username_key = $1"
             ))
             .bind(username_key)
             .fetch_optional(pool)
             .await?;
             let Some(row) = row else { return Ok(None) };
             let UserRow(user) = UserRow::from_row(&row)?;
-            Ok(Some((user, row.try_get("password_hash")?)))
+            let networks: Option<Vec<u8>> = row.try_get("known_networks")?;
+            Ok(Some(Credentials {
+                user,
+                password_hash: row.try_get("password_hash")?,
+                known_networks: networks.unwrap_or_default(),
+            }))
         })
     }
 

@@ -108,7 +108,10 @@ async fn open_session(service: &Service, user: &User) -> Uuid {
         expires_at: now + TimeDelta::days(1),
         ended_at: None,
     };
-    let opened = service.store.open_session(&session, stored_password()).await;
+    let opened = service
+        .store
+        .open_session(&session, stored_password(), None)
+        .await;
     assert!(opened.unwrap().is_some());
     session.id
 }

@@ -137,7 +137,12 @@ async fn a_hidden_registration_mails_once(world: World) {
     let (key, other) = (once("k", "input"), once("k", "other input"));
     let hide = |user: User, mail, key| {
         let store = world.store.clone();
-        async move { store.hide_registration(&user, None, &mail, key).await.unwrap() }
+        async move {
+            store
+                .hide_registration(&user, Some(&(None, mail)), key)
+                .await
+                .unwrap()
+        }
     };
     assert_eq!(
         answer(hide(pretended.clone(), first, Some(&key)).await),

@@ -17,6 +17,7 @@ mod passwords;
 mod security_changes;
 mod sessions;
 mod signing_keys;
+mod throttles;
 mod user_changes;
 mod user_lists;
 mod users;

@@ -1,6 +1,9 @@
 //! Passwords change together with the sessions and tokens that hang on them.
 
-use auth_service::model::{mail_token::Purpose, user::User};
+use auth_service::{
+    model::{mail_token::Purpose, user::User},
+    store::password::Forgiven,
+};
 use chrono::TimeDelta;
 
 use crate::{
@@ -19,13 +22,18 @@ on_both!(
 );
 
 async fn a_reset_happens_once_and_ends_every_session(world: World) {
+    let none = Forgiven::default();
     let ada = world.add(user("ada@example.org")).await;
     let bob = world.add(user("bob@example.org")).await;
     let (one, two) = (world.open(&ada, at(0)).await, world.open(&ada, at(1)).await);
     let bobs = world.open(&bob, at(0)).await;
     let token = world.add_token(&ada, Purpose::ResetPassword).await;
     let mail = notice("ada@example.org");
-    let reset = |hash: &'static str| world.store.reset_password(token.id, ada.id, hash, &mail, at(2));
+    let reset = |hash: &'static str| {
+        world
+            .store
+            .reset_password(token.id, ada.id, hash, &mail, &none, at(2))
+    };
 
     assert!(reset("new").await.unwrap());
     assert_eq!(
@@ -45,6 +53,7 @@ async fn a_reset_happens_once_and_ends_every_session(world: World) {
 }
 
 async fn a_reset_makes_older_mails_worthless(world: World) {
+    let none = Forgiven::default();
     let ada = world.add(user("ada@example.org")).await;
     let bob = world.add(user("bob@example.org")).await;
     let older = world.add_token(&ada, Purpose::ResetPassword).await;
@@ -56,7 +65,7 @@ async fn a_reset_makes_older_mails_worthless(world: World) {
     assert!(
         world
             .store
-            .reset_password(used.id, ada.id, "new", &mail, at(2))
+            .reset_password(used.id, ada.id, "new", &mail, &none, at(2))
             .await
             .unwrap()
     );
@@ -69,6 +78,7 @@ async fn a_reset_makes_older_mails_worthless(world: World) {
 }
 
 async fn a_reset_is_refused_late_and_for_the_inactive(world: World) {
+    let none = Forgiven::default();
     let ada = world.add(user("ada@example.org")).await;
     let inactive = User {
         is_active: false,
@@ -80,7 +90,7 @@ async fn a_reset_is_refused_late_and_for_the_inactive(world: World) {
         let mail = notice(&user.username);
         let reset = world
             .store
-            .reset_password(token.id, user.id, "new", &mail, at(minutes));
+            .reset_password(token.id, user.id, "new", &mail, &none, at(minutes));
         assert!(!reset.await.unwrap(), "{}", user.username);
         assert!(!world.is_used(&token).await);
         assert_eq!(world.now(user).await, *user);
@@ -92,6 +102,7 @@ async fn a_reset_is_refused_late_and_for_the_inactive(world: World) {
 /// Two mails in one inbox and a change of the password, all at once: one wins, and nobody is told that the
 /// database cannot serve.
 async fn resets_at_the_same_time_do_not_stop_each_other(world: World) {
+    let none = Forgiven::default();
     for round in 0..20 {
         let ada = world.add(user(&format!("u{round}@example.org"))).await;
         let former = hash_of(&ada.username);
@@ -102,8 +113,12 @@ async fn resets_at_the_same_time_do_not_stop_each_other(world: World) {
         ];
         let mail = notice(&ada.username);
         let resets = tokens.iter().map(|token| {
-            let (store, mail) = (world.store.clone(), notice(&ada.username));
-            async move { store.reset_password(token.id, ada.id, "new", &mail, at(1)).await }
+            let (store, mail, none) = (world.store.clone(), notice(&ada.username), &none);
+            async move {
+                store
+                    .reset_password(token.id, ada.id, "new", &mail, &none, at(1))
+                    .await
+            }
         });
         let change = world
             .store
@@ -136,8 +151,8 @@ async fn a_change_ends_the_other_sessions(world: World) {
         "an older reset mail must not undo it"
     );
     assert_eq!(world.now(&ada).await.revision, before.revision + 1);
-    let (_, hash) = world.store.credentials("ada@example.org").await.unwrap().unwrap();
-    assert_eq!(hash, "new");
+    let credentials = world.store.credentials("ada@example.org").await.unwrap();
+    assert_eq!(credentials.unwrap().password_hash, "new");
     assert_eq!(world.mails().await.len(), 2);
 }
 

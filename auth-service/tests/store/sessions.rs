@@ -35,7 +35,7 @@ async fn an_opened_session_is_kept_whole(world: World) {
     let ada = world.add(user("ada@example.org")).await;
     let opened = session(&ada, at(5));
     let hash = hash_of(&ada.username);
-    let seen = world.store.open_session(&opened, &hash).await.unwrap();
+    let seen = world.store.open_session(&opened, &hash, None).await.unwrap();
     let expected = User {
         last_login: Some(at(5)),
         revision: 2,
@@ -61,7 +61,7 @@ async fn only_an_active_account_with_that_password_opens_one(world: World) {
     ] {
         let opened = world
             .store
-            .open_session(&session(user, at(0)), &hash)
+            .open_session(&session(user, at(0)), &hash, None)
             .await
             .unwrap();
         assert_eq!(opened, None, "{}", user.username);

@@ -10,7 +10,7 @@ use service_runtime::grpc::context::KnownCaller;
 pub struct Exchange {
     /// Names the request in every log line and problem, across services.
     pub request_id: HeaderValue,
-    /// The network address the connection comes from.
+    /// The network address of the client.
     pub client_address: HeaderValue,
     /// Who a service found to call.
     pub caller: KnownCaller,
@@ -25,7 +25,7 @@ impl Exchange {
 }
 
 /// An address as header value.
-pub fn address_value(address: IpAddr) -> HeaderValue {
+pub(super) fn address_value(address: IpAddr) -> HeaderValue {
     // An IPv4 client of a dual-stack listener is the same client.
     let text = address.to_canonical().to_string();
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))

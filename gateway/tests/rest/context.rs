@@ -62,6 +62,17 @@ async fn no_header_of_the_client_speaks_for_the_gateway() {
 }
 
 #[tokio::test]
+async fn only_a_trusted_proxy_says_for_whom_it_calls() {
+    for (trusted, client) in [("127.0.0.0/8", "203.0.113.7"), ("10.0.0.0/8", "127.0.0.1")] {
+        let gateway = Gateway::start_with(|values| values.with("TRUSTED_PROXIES", trusted));
+        let request = gateway.request("GET", "/api/v1/me");
+        let request = request.header("x-forwarded-for", "192.0.2.9, 203.0.113.7");
+        request.send().await.unwrap();
+        assert_eq!(gateway.auth.last().metadata("x-client-address"), Some(client));
+    }
+}
+
+#[tokio::test]
 async fn two_authorizations_both_reach_the_service_to_be_refused_there() {
     let gateway = Gateway::start();
     let request = gateway.request("GET", "/api/v1/me");

@@ -1,0 +1,438 @@
+//! Limits on logins, registrations and mails, as people and attackers meet them.
+
+use chrono::TimeDelta;
+use futures::{StreamExt, stream};
+use proto::auth::v1 as pb;
+use service_runtime::on;
+use tonic::{Code, Request, Status};
+
+use crate::{
+    on_both_databases,
+    support::{Ground, PASSWORD, Refused, Service, as_service, as_user, mask, refused, registration},
+};
+
+const ADA: &str = "ada@example.org";
+const HOME: &str = "198.51.100.7";
+const SCHOOL: &str = "203.0.113.1";
+
+on_both_databases!(
+    a_class_behind_one_address_is_not_blocked,
+    one_password_on_four_hundred_accounts_is_stopped,
+    an_outsider_never_locks_a_person_out,
+    guesses_from_one_network_run_out_and_come_back,
+    a_reset_clears_the_throttle_of_its_account,
+    a_success_clears_its_account_and_not_its_network,
+    three_mails_in_a_burst_arrive_and_a_flood_does_not,
+    registrations_from_one_network_run_out,
+);
+
+/// A call on behalf of a client at this address.
+fn at<T>(address: &str, message: T) -> Request<T> {
+    let mut request = as_service(message);
+    request
+        .metadata_mut()
+        .insert("x-client-address", address.parse().unwrap());
+    request
+}
+
+async fn login(service: &Service, address: &str, username: &str, password: &str) -> Result<(), Status> {
+    let request = pb::LoginRequest {
+        username: username.to_owned(),
+        password: password.to_owned(),
+    };
+    service.sessions().login(at(address, request)).await.map(drop)
+}
+
+async fn gets_in(service: &Service, address: &str, username: &str, password: &str) -> bool {
+    match login(service, address, username, password).await {
+        Ok(()) => true,
+        Err(refused) => {
+            Refused::from(refused).is(
+                Code::Unauthenticated,
+                "INVALID_CREDENTIALS",
+                "Invalid username/password",
+            );
+            false
+        }
+    }
+}
+
+/// Fills every lane of a limit.
+async fn fill(service: &Service, kind: &str) {
+    let filled = on!(&service.database, |pool| {
+        sqlx::query("UPDATE throttles SET paid_at = most WHERE kind = $1")
+            .bind(kind)
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected())
+    });
+    assert!(filled.unwrap() > 0, "there is a lane of {kind}");
+}
+
+fn pupil(place: usize) -> String {
+    format!("pupil{place}@example.org")
+}
+
+async fn a_class_behind_one_address_is_not_blocked(service: Service) {
+    for place in 0..40 {
+        service.add_user(&pupil(place)).await;
+    }
+    let blocked = stream::iter(0..40)
+        .map(|place| {
+            let service = &service;
+            async move {
+                if place % 10 == 0 {
+                    assert!(!gets_in(service, SCHOOL, &pupil(place), "mistyped").await);
+                }
+                !gets_in(service, SCHOOL, &pupil(place), PASSWORD).await
+            }
+        })
+        .buffer_unordered(8)
+        .filter(|blocked| std::future::ready(*blocked))
+        .count();
+    assert_eq!(blocked.await, 0);
+}
+
+/// Sixty guesses count. The password is right for the thirtieth account, which the attacker gets, and for every later
+/// one, of which the attacker gets none. Who is known there is not affected.
+async fn one_password_on_four_hundred_accounts_is_stopped(service: Service) {
+    service.add_user(ADA).await;
+    assert!(gets_in(&service, SCHOOL, ADA, PASSWORD).await);
+    for place in [30, 61, 62, 200, 399] {
+        service.add_user(&pupil(place)).await;
+    }
+    for place in 0..=60 {
+        let stolen = gets_in(&service, SCHOOL, &pupil(place), PASSWORD).await;
+        assert_eq!(stolen, place == 30, "{place}");
+    }
+    let rest = stream::iter(61..400).map(|place| {
+        let service = &service;
+        async move { gets_in(service, SCHOOL, &pupil(place), PASSWORD).await }
+    });
+    let stolen = rest
+        .buffer_unordered(8)
+        .filter(|stolen| std::future::ready(*stolen))
+        .count();
+    assert_eq!(stolen.await, 0);
+    assert!(
+        gets_in(&service, SCHOOL, ADA, PASSWORD).await,
+        "who is known there gets in"
+    );
+    assert!(
+        gets_in(&service, HOME, &pupil(61), PASSWORD).await,
+        "so does everybody elsewhere"
+    );
+    service.clock.turn(TimeDelta::seconds(10));
+    assert!(
+        gets_in(&service, SCHOOL, &pupil(62), PASSWORD).await,
+        "and there again after a while"
+    );
+}
+
+async fn an_outsider_never_locks_a_person_out(service: Service) {
+    service.add_user(ADA).await;
+    assert!(gets_in(&service, HOME, ADA, PASSWORD).await);
+    // From many networks, and from some of them more often than counts.
+    let attack = async || {
+        let guesses = (0..42).map(|place| if place < 12 { 0 } else { place });
+        let guesses = stream::iter(guesses).map(|network| {
+            let service = &service;
+            async move { gets_in(service, &format!("192.0.2.{network}"), ADA, "a guess").await }
+        });
+        let stolen = guesses
+            .buffer_unordered(8)
+            .filter(|stolen| std::future::ready(*stolen))
+            .count();
+        assert_eq!(stolen.await, 0);
+    };
+    attack().await;
+    assert!(
+        gets_in(&service, HOME, ADA, PASSWORD).await,
+        "the usual network, at the first attempt"
+    );
+    assert!(
+        !gets_in(&service, SCHOOL, ADA, PASSWORD).await,
+        "a new network waits for its turn"
+    );
+    attack().await;
+    service.clock.turn(TimeDelta::seconds(59));
+    assert!(!gets_in(&service, SCHOOL, ADA, PASSWORD).await);
+    attack().await;
+    service.clock.turn(TimeDelta::seconds(1));
+    assert!(
+        gets_in(&service, SCHOOL, ADA, PASSWORD).await,
+        "a minute, whatever the attacker does"
+    );
+    attack().await;
+    assert!(
+        gets_in(&service, SCHOOL, ADA, PASSWORD).await,
+        "and now it is a usual one"
+    );
+    assert!(gets_in(&service, HOME, ADA, PASSWORD).await);
+}
+
+async fn guesses_from_one_network_run_out_and_come_back(service: Service) {
+    service.add_user(ADA).await;
+    // One network: the addresses of a /64.
+    for place in 1..=10 {
+        assert!(!gets_in(&service, &format!("2001:db8:1:2::{place}"), ADA, "a guess").await);
+    }
+    let there = "2001:db8:1:2:3:4:5:6";
+    assert!(
+        !gets_in(&service, there, ADA, PASSWORD).await,
+        "the right one is one guess too many"
+    );
+    assert!(
+        gets_in(&service, "2001:db8:1:3::1", ADA, PASSWORD).await,
+        "the /64 beside it"
+    );
+    service.clock.turn(TimeDelta::seconds(60));
+    assert!(gets_in(&service, there, ADA, PASSWORD).await);
+}
+
+async fn a_reset_clears_the_throttle_of_its_account(service: Service) {
+    service.add_user(ADA).await;
+    for _ in 0..10 {
+        assert!(!gets_in(&service, SCHOOL, ADA, "a guess").await);
+    }
+    assert!(!gets_in(&service, SCHOOL, ADA, PASSWORD).await);
+    let token = service.reset_token(ADA).await;
+    let password = "gravel lantern octopus";
+    let reset = pb::ResetPasswordRequest {
+        token,
+        password: password.to_owned(),
+        confirm_password: password.to_owned(),
+    };
+    service.accounts().reset_password(at(HOME, reset)).await.unwrap();
+    assert!(gets_in(&service, SCHOOL, ADA, password).await);
+    assert!(gets_in(&service, HOME, ADA, password).await);
+}
+
+async fn a_success_clears_its_account_and_not_its_network(service: Service) {
+    for place in 0..4 {
+        service.add_user(&pupil(place)).await;
+    }
+    for _ in 0..9 {
+        assert!(!gets_in(&service, SCHOOL, &pupil(0), "mistyped").await);
+    }
+    assert!(gets_in(&service, SCHOOL, &pupil(0), PASSWORD).await);
+    for _ in 0..9 {
+        assert!(!gets_in(&service, SCHOOL, &pupil(0), "mistyped").await);
+    }
+    assert!(gets_in(&service, SCHOOL, &pupil(0), PASSWORD).await, "nine more");
+
+    assert!(!gets_in(&service, SCHOOL, &pupil(1), "mistyped").await);
+    fill(&service, "login_network").await;
+    assert!(
+        gets_in(&service, SCHOOL, &pupil(0), PASSWORD).await,
+        "a login that is known there"
+    );
+    assert!(
+        !gets_in(&service, SCHOOL, &pupil(2), PASSWORD).await,
+        "pays for nobody else"
+    );
+}
+
+async fn three_mails_in_a_burst_arrive_and_a_flood_does_not(service: Service) {
+    service.add_user(ADA).await;
+    let ask = async |username: &str| {
+        let request = pb::RequestPasswordResetRequest {
+            username: username.to_owned(),
+        };
+        let asked = service.accounts().request_password_reset(at(HOME, request)).await;
+        assert_eq!(asked.unwrap().into_inner(), pb::RequestPasswordResetResponse {});
+    };
+    for _ in 0..3 {
+        ask("ADA@example.org").await;
+    }
+    assert_eq!(service.mails().await, 3);
+    for _ in 0..10 {
+        ask(ADA).await;
+        ask("nobody@example.org").await;
+    }
+    assert_eq!(service.mails().await, 4, "the same answer, and no mail");
+    service.clock.turn(TimeDelta::minutes(10));
+    ask(ADA).await;
+    assert_eq!(service.mails().await, 5);
+    let clear: i64 = on!(&service.database, |pool| {
+        sqlx::query_scalar(
+            "SELECT count(*) FROM throttles WHERE length(account) <> 16 AND length(network) <> 16",
+        )
+        .fetch_one(pool)
+        .await
+    })
+    .unwrap();
+    assert_eq!(clear, 0, "only keyed hashes are kept");
+
+    fill(&service, "mail_network").await;
+    let request = pb::ResendVerificationRequest {
+        username: "nobody@example.org".to_owned(),
+    };
+    throttled(
+        service
+            .accounts()
+            .resend_verification(at(HOME, request.clone()))
+            .await,
+    );
+    service
+        .accounts()
+        .resend_verification(at(SCHOOL, request))
+        .await
+        .unwrap();
+}
+
+async fn registrations_from_one_network_run_out(service: Service) {
+    let register = async |address: &str, username: &str| {
+        service
+            .accounts()
+            .register(at(address, registration(username)))
+            .await
+    };
+    register(SCHOOL, ADA).await.unwrap();
+    fill(&service, "registration").await;
+    throttled(register(SCHOOL, "bob@example.org").await);
+    refused(register(SCHOOL, "").await).is(
+        Code::InvalidArgument,
+        "INVALID_FIELDS",
+        "The username field is required",
+    );
+    register(HOME, "bob@example.org").await.unwrap();
+    service.clock.turn(TimeDelta::seconds(10));
+    register(SCHOOL, "cy@example.org").await.unwrap();
+}
+
+/// What fails for accounts that are known there is counted, but never together with what strangers try.
+#[tokio::test]
+async fn known_accounts_have_a_lane_of_their_own() {
+    let service = Service::on_sqlite().await;
+    for place in 0..3 {
+        service.add_user(&pupil(place)).await;
+        assert!(gets_in(&service, SCHOOL, &pupil(place), PASSWORD).await);
+    }
+    assert!(!gets_in(&service, SCHOOL, &pupil(0), "mistyped").await);
+    assert!(!gets_in(&service, SCHOOL, "nobody@example.org", "a guess").await);
+    fill(&service, "login_network").await;
+    assert!(gets_in(&service, SCHOOL, &pupil(1), PASSWORD).await);
+    fill(&service, "login_network_known").await;
+    assert!(!gets_in(&service, SCHOOL, &pupil(2), PASSWORD).await);
+    assert!(gets_in(&service, HOME, &pupil(2), PASSWORD).await);
+    service.clock.turn(TimeDelta::seconds(10));
+    assert!(gets_in(&service, SCHOOL, &pupil(2), PASSWORD).await);
+}
+
+#[tokio::test]
+async fn who_registers_a_taken_address_again_and_again_mails_it_four_times() {
+    let set = |values: service_runtime::settings::Values| values.with("ACCOUNTS_DISCLOSE_EXISTING", "false");
+    let service = Service::with(Ground::sqlite(), set).await.unwrap();
+    service.add_user(ADA).await;
+    for _ in 0..6 {
+        service.accounts().register(registration(ADA)).await.unwrap();
+    }
+    assert_eq!(service.mails().await, 4);
+}
+
+#[track_caller]
+fn throttled<T: std::fmt::Debug>(answer: Result<tonic::Response<T>, Status>) {
+    let refused = refused(answer);
+    refused.is(
+        Code::ResourceExhausted,
+        "THROTTLED",
+        "Too many attempts. Please try again later.",
+    );
+    assert!(refused.retry, "it says when to try again");
+}
+
+#[tokio::test]
+async fn who_is_logged_in_cannot_guess_the_password_either() {
+    let service = Service::on_sqlite().await;
+    let ada = service.user(ADA).await;
+    let change = async |current: &str| {
+        let request = pb::ChangePasswordRequest {
+            current_password: current.to_owned(),
+            password: "gravel lantern octopus".to_owned(),
+            confirm_password: "gravel lantern octopus".to_owned(),
+        };
+        service
+            .accounts()
+            .change_password(as_user(&ada.access, request))
+            .await
+    };
+    for _ in 0..10 {
+        refused(change("a guess").await).is_about(&[("current_password", "The current password is wrong.")]);
+    }
+    throttled(change("a guess").await);
+    throttled(change(PASSWORD).await);
+    service.clock.turn(TimeDelta::minutes(1));
+    change(PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn new_addresses_are_asked_for_now_and_then() {
+    let service = Service::on_sqlite().await;
+    let ada = service.user(ADA).await;
+    let change = async |username: String| {
+        let request = pb::UpdateProfileRequest {
+            profile: Some(pb::Profile {
+                username,
+                ..Default::default()
+            }),
+            update_mask: mask(&["username"]),
+            etag: String::new(),
+        };
+        service
+            .accounts()
+            .update_profile(as_user(&ada.access, request))
+            .await
+    };
+    for place in 0..5 {
+        change(pupil(place)).await.unwrap();
+    }
+    throttled(change(pupil(5)).await);
+    service.clock.turn(TimeDelta::minutes(10));
+    change(pupil(5)).await.unwrap();
+}
+
+/// A client that writes the header itself is believed nothing.
+#[tokio::test]
+async fn an_address_that_no_service_tells_changes_nothing() {
+    let service = Service::on_sqlite().await;
+    let request = pb::LoginRequest {
+        username: ADA.to_owned(),
+        password: "a guess".to_owned(),
+    };
+    let mut request = Request::new(request);
+    request
+        .metadata_mut()
+        .insert("x-client-address", HOME.parse().unwrap());
+    assert!(service.sessions().login(request).await.is_err());
+    let kinds: Vec<String> = on!(&service.database, |pool| {
+        sqlx::query_scalar("SELECT kind FROM throttles")
+            .fetch_all(pool)
+            .await
+    })
+    .unwrap();
+    assert_eq!(kinds, ["login_untold"]);
+}
+
+/// Whatever is wrong with a login: the same code, sentence, details and metadata.
+#[tokio::test]
+async fn a_throttled_login_is_answered_like_any_other_failure() {
+    let service = Service::on_sqlite().await;
+    service.add_user(ADA).await;
+    service.register("inactive@example.org").await;
+    let failure = async |username: &str, password: &str| {
+        let status = login(&service, HOME, username, password).await.unwrap_err();
+        let mut metadata = status.metadata().clone();
+        for own in ["date", "x-request-id"] {
+            metadata.remove(own);
+        }
+        let (message, details) = (status.message().to_owned(), status.details().to_vec());
+        (status.code(), message, details, metadata.into_headers())
+    };
+    let wrong = failure(ADA, "a guess").await;
+    assert_eq!(failure("nobody@example.org", PASSWORD).await, wrong);
+    assert_eq!(failure("inactive@example.org", PASSWORD).await, wrong);
+    fill(&service, "login").await;
+    assert_eq!(failure(ADA, "a guess").await, wrong);
+    assert_eq!(failure(ADA, PASSWORD).await, wrong);
+}
