@@ -19,6 +19,7 @@ use service_runtime::{
     metrics,
     page_token::PageTokens,
     readiness::Readiness,
+    reports::Taken,
     secret::Secret,
     telemetry::Tracer,
 };
@@ -28,8 +29,10 @@ use crate::{
     config::Config,
     domain::{
         account::Accounts,
+        alarm::Alarms,
         cleanup::Cleanup,
         error::Error,
+        event::{Events, Recorder},
         mail_token::MailTokens,
         outbox::{Bell, Timing, Worker},
         password_hash::{Cost, HashError},
@@ -42,6 +45,7 @@ use crate::{
     },
     grpc::{Callers, account::AccountApi, session::SessionApi, token::TokenApi, user::UserApi},
     mail::{Mailer, message::Composer},
+    model::event::SecurityEvent,
     store::Store,
 };
 
@@ -141,6 +145,9 @@ pub struct Rules {
     pub sessions: Sessions,
     /// Accounts as staff sees them.
     pub users: Users,
+    /// The trail.
+    pub events: Events,
+    noted: Taken<SecurityEvent>,
     secrets: Vec<Secret<Vec<u8>>>,
 }
 
@@ -156,6 +163,7 @@ pub async fn open_rules(config: &Config, clock: &Clock, entropy: &Entropy) -> Re
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let passwords = PasswordPool::start(cores, Cost::default(), entropy.clone())?;
     let pages = PageTokens::new(mac("page-token"));
+    let (events, noted) = Events::new(store.clone(), clock.clone(), entropy.clone(), pages.clone());
     let accounts = Accounts {
         store: store.clone(),
         clock: clock.clone(),
@@ -166,6 +174,7 @@ pub async fn open_rules(config: &Config, clock: &Clock, entropy: &Entropy) -> Re
         link_lifetime: TimeDelta::from_std(config.link_lifetime).unwrap_or(TimeDelta::MAX),
         disclose_existing: config.disclose_existing,
         bell: Bell::default(),
+        events: events.clone(),
     };
     let sessions = Sessions {
         store: store.clone(),
@@ -175,20 +184,23 @@ pub async fn open_rules(config: &Config, clock: &Clock, entropy: &Entropy) -> Re
         refresh_tokens: RefreshTokens::new(mac("refresh-token")),
         keys,
         pages: pages.clone(),
+        events: events.clone(),
         access_lifetime: config.access_lifetime,
         refresh_lifetime: config.refresh_lifetime,
     };
     let users = Users {
         store: store.clone(),
         clock: clock.clone(),
-        entropy: entropy.clone(),
         pages,
+        events: events.clone(),
     };
     Ok(Rules {
         store,
         accounts,
         sessions,
         users,
+        events,
+        noted,
         secrets,
     })
 }
@@ -213,6 +225,8 @@ pub async fn serve(
         accounts,
         sessions,
         users,
+        events,
+        noted,
         secrets,
     } = rules;
     let (bell, keys) = (accounts.bell.clone(), sessions.keys.clone());
@@ -220,13 +234,22 @@ pub async fn serve(
     let callers = Callers {
         sessions: sessions.clone(),
         service_tokens: config.service_tokens.clone(),
+        events: events.clone(),
     };
     let cleanup = Cleanup {
         store: store.clone(),
         clock: clock.clone(),
         unverified_retention: config.unverified_retention,
         access_lifetime: TimeDelta::from_std(config.access_lifetime).unwrap_or(TimeDelta::days(1)),
+        event_retention: config.event_retention,
     };
+    let alarms = config.alert.map(|recipient| Alarms {
+        store: store.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        bell: bell.clone(),
+        recipient,
+    });
     let outbox = Worker {
         store: store.clone(),
         tokens: accounts.mail_tokens.clone(),
@@ -255,12 +278,14 @@ pub async fn serve(
     };
     let user = UserApi {
         users: users.clone(),
+        events: events.clone(),
         callers: callers.clone(),
     };
     let token = TokenApi {
         sessions,
         users,
         security: security.clone(),
+        events,
         callers,
         tasks: tasks.clone(),
     };
@@ -271,6 +296,7 @@ pub async fn serve(
     let readiness = Readiness::default();
     readiness.set(DATABASE, true);
     store.follow(&config.database_url, config.read_database_url.as_ref(), tasks);
+    noted.deliver_to(Recorder(store.clone()), tasks);
     let answers = async move || store.answers().await;
     tasks.spawn(
         "readiness",
@@ -283,6 +309,9 @@ pub async fn serve(
 
     tasks.spawn("mail worker", outbox.run(bell, tasks.clone()));
     tasks.spawn("clean-up", cleanup.run(tasks.clone()));
+    if let Some(alarms) = alarms {
+        tasks.spawn("alarms", alarms.run(tasks.clone()));
+    }
     tasks.spawn("security changes", security.follow(tasks.clone()));
     tasks.spawn("signing keys", keys.tidy(tasks.clone()));
     if let Some(listener) = admin_listener {

@@ -2,7 +2,7 @@
 
 use std::{io, net::TcpListener};
 
-use auth_client::{authorize::AuthClient, callers::Callers};
+use auth_client::{authorize::AuthClient, callers::Callers, reporter::Reporter};
 use proto::course::v1::course_service_server::{CourseServiceServer, SERVICE_NAME};
 use service_runtime::{
     admin,
@@ -92,12 +92,14 @@ pub async fn serve(
         .iter()
         .map(|token| Secret::new(token.expose().clone().into_bytes()))
         .collect();
+    let entropy = Entropy::default();
+    let reporter = Reporter::start(auth.clone(), clock.clone(), entropy.clone(), tasks);
     let courses = Courses {
         store: store.clone(),
         callers: Callers::start(auth.clone(), clock.clone(), tasks),
         auth,
         clock,
-        entropy: Entropy::default(),
+        entropy,
         page_tokens: PageTokens::new(Mac::derive(&secrets, "course page-token")),
         currency: config.default_currency,
     };
@@ -105,8 +107,12 @@ pub async fn serve(
     tasks.spawn("names of instructors", names::run(courses.clone(), tasks.clone()));
     tasks.spawn("retention", retention::run(courses.clone(), tasks.clone()));
 
-    let service =
-        CourseServiceServer::new(CourseGrpc::new(courses)).max_decoding_message_size(LARGEST_MESSAGE);
+    let service = CourseGrpc {
+        courses,
+        service_tokens: config.service_tokens,
+        reporter,
+    };
+    let service = CourseServiceServer::new(service).max_decoding_message_size(LARGEST_MESSAGE);
     // Whether auth-service answers does not count: anonymous reads go on without it.
     let readiness = Readiness::default();
     readiness.set(DATABASE, true);

@@ -13,7 +13,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -176,12 +176,15 @@ async fn round(courses: &Courses, token: Option<&Secret<String>>, slug: &str) ->
                 let call = Call {
                     context: RequestContext {
                         request_id: "bench".into(),
+                        method: "test".into(),
                         deadline: asked + Duration::from_secs(10),
                         traceparent: None,
                         peer: None,
                         caller: KnownCaller::default(),
                     },
                     token: token.clone(),
+                    client: None,
+                    caller: OnceLock::new(),
                 };
                 courses.get(&call, &slug).await.expect("a course");
                 times.push(asked.elapsed());

@@ -9,8 +9,12 @@ use service_runtime::{
 };
 
 use crate::{
-    domain::{error::Error, mail_token::MailTokens, outbox::Bell, password_pool::PasswordPool},
+    domain::{
+        error::Error, event::Events, mail_token::MailTokens, outbox::Bell, password_pool::PasswordPool,
+    },
     model::{
+        event::Actor,
+        event_kind::EventKind,
         mail::{MailKind, NewMail},
         mail_token::{NewMailToken, Purpose},
         password::PasswordPolicy,
@@ -45,6 +49,8 @@ pub struct Accounts {
     pub disclose_existing: bool,
     /// Rung when mail was queued.
     pub bell: Bell,
+    /// Who tells the trail.
+    pub events: Events,
 }
 
 /// A new account, as asked for.
@@ -67,7 +73,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::UsernameTaken`], [`Error::IdempotencyKeyReused`], [`Error::Busy`].
-    pub async fn register(&self, asked: Registration, deadline: Instant) -> Result<User, Error> {
+    pub async fn register(&self, asked: Registration, by: &Actor, deadline: Instant) -> Result<User, Error> {
         let mut faults = Vec::new();
         let username = required_username(&asked.username, &mut faults);
         // Only what was found sound is short enough to be looked for in the password.
@@ -95,6 +101,10 @@ impl Accounts {
             .store
             .register(&user, &username, &password_hash, Some((&token, &mail)), once)
             .await?;
+        if matches!(&registered, Registered::Yes(made) if made.id == user.id) {
+            self.events
+                .note(EventKind::AccountRegistered, by, Some(user.id), "");
+        }
         let registered = match registered {
             Registered::Taken if !self.disclose_existing => {
                 let (token, mail) = self.instead_of_registering(&username, now).await?;

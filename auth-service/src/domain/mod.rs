@@ -2,8 +2,10 @@
 
 pub mod account;
 mod address;
+pub mod alarm;
 pub mod cleanup;
 pub mod error;
+pub mod event;
 pub mod mail_token;
 pub mod outbox;
 mod password;
@@ -13,5 +15,6 @@ pub mod profile;
 pub mod refresh_token;
 pub mod security_state;
 pub mod session;
+pub mod sighting;
 pub mod signing_key;
 pub mod user;

@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     domain::error::Error,
-    model::event::{SecurityEvent, Severity},
+    model::{event::SecurityEvent, event_kind::EventKind},
     store::{Store, signing_key::StoredKey},
 };
 
@@ -114,14 +114,13 @@ impl KeyRing {
         let event = SecurityEvent {
             id: self.sealing.entropy.new_id(now)?,
             time: now,
-            severity: Severity::Critical,
-            kind: "signing_key_revoked",
+            kind: EventKind::SigningKeyRevoked,
             actor_id: None,
             subject_id: None,
             session_id: None,
             ip_address: String::new(),
             request_id: String::new(),
-            detail: format!("The signing key {kid} was revoked."),
+            detail: kid.to_owned(),
         };
         let next = self.sealing.new_key(now)?;
         if !self.store.revoke_signing_key(kid, &next, &event).await? {

@@ -42,6 +42,7 @@ impl AccountService for AccountApi {
     async fn register(&self, request: Request<pb::RegisterRequest>) -> Result<Response<pb::User>, Status> {
         let context = RequestContext::of(&request);
         let told = |error| status(error, &context);
+        let by = self.callers.actor(&request, &context, None);
         let message = request.into_inner();
         let once = once::registration(&self.fingerprints, &message).map_err(told)?;
         let asked = Registration {
@@ -53,7 +54,7 @@ impl AccountService for AccountApi {
         };
         let user = self
             .accounts
-            .register(asked, context.deadline)
+            .register(asked, &by, context.deadline)
             .await
             .map_err(told)?;
         Ok(Response::new(encode::user(user)))
@@ -64,7 +65,8 @@ impl AccountService for AccountApi {
         request: Request<pb::VerifyEmailRequest>,
     ) -> Result<Response<pb::User>, Status> {
         let context = RequestContext::of(&request);
-        let user = self.accounts.verify_email(&request.get_ref().token).await;
+        let by = self.callers.actor(&request, &context, None);
+        let user = self.accounts.verify_email(&request.get_ref().token, &by).await;
         Ok(Response::new(encode::user(
             user.map_err(|error| status(error, &context))?,
         )))
@@ -88,9 +90,10 @@ impl AccountService for AccountApi {
         request: Request<pb::RequestPasswordResetRequest>,
     ) -> Result<Response<pb::RequestPasswordResetResponse>, Status> {
         let context = RequestContext::of(&request);
+        let by = self.callers.actor(&request, &context, None);
         let queued = self
             .accounts
-            .request_password_reset(&request.get_ref().username)
+            .request_password_reset(&request.get_ref().username, &by)
             .await;
         queued.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::RequestPasswordResetResponse {}))
@@ -101,6 +104,7 @@ impl AccountService for AccountApi {
         request: Request<pb::ResetPasswordRequest>,
     ) -> Result<Response<pb::ResetPasswordResponse>, Status> {
         let context = RequestContext::of(&request);
+        let by = self.callers.actor(&request, &context, None);
         let message = request.into_inner();
         let (password, confirm) = (
             Secret::new(message.password),
@@ -108,7 +112,7 @@ impl AccountService for AccountApi {
         );
         let reset = self
             .accounts
-            .reset_password(&message.token, &password, &confirm, context.deadline)
+            .reset_password(&message.token, &password, &confirm, &by, context.deadline)
             .await;
         reset.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::ResetPasswordResponse {}))
@@ -119,7 +123,11 @@ impl AccountService for AccountApi {
         request: Request<pb::ConfirmUsernameRequest>,
     ) -> Result<Response<pb::User>, Status> {
         let context = RequestContext::of(&request);
-        let user = self.accounts.confirm_username(&request.get_ref().token).await;
+        let by = self.callers.actor(&request, &context, None);
+        let user = self
+            .accounts
+            .confirm_username(&request.get_ref().token, &by)
+            .await;
         Ok(Response::new(encode::user(
             user.map_err(|error| status(error, &context))?,
         )))
@@ -141,6 +149,7 @@ impl AccountService for AccountApi {
         let context = RequestContext::of(&request);
         let told = |error| status(error, &context);
         let caller = self.callers.user(&request, &context).await?;
+        let by = self.callers.actor(&request, &context, Some(&caller));
         let message = request.into_inner();
         let source = message.profile.unwrap_or_default();
         let (mut change, mut username) = (ProfileChange::default(), None);
@@ -156,7 +165,7 @@ impl AccountService for AccountApi {
             .map_err(told)?;
         let user = self
             .accounts
-            .update_profile(&caller, change, username, revision)
+            .update_profile(&caller, &by, change, username, revision)
             .await
             .map_err(told)?;
         Ok(Response::new(encode::profile(user)))
@@ -168,6 +177,7 @@ impl AccountService for AccountApi {
     ) -> Result<Response<pb::ChangePasswordResponse>, Status> {
         let context = RequestContext::of(&request);
         let caller = self.callers.user(&request, &context).await?;
+        let by = self.callers.actor(&request, &context, Some(&caller));
         let message = request.into_inner();
         let current = Secret::new(message.current_password);
         let (password, confirm) = (
@@ -177,7 +187,7 @@ impl AccountService for AccountApi {
         let new = (&password, &confirm);
         let changed = self
             .accounts
-            .change_password(&caller.user, caller.session_id, &current, new, context.deadline)
+            .change_password(&caller, &by, &current, new, context.deadline)
             .await;
         changed.map_err(|error: Error| status(error, &context))?;
         Ok(Response::new(pb::ChangePasswordResponse {}))

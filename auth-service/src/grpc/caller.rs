@@ -1,8 +1,10 @@
 //! Who calls: the bearer token of people, the service token of services, and the device behind the gateway.
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use service_runtime::{
-    grpc::context::{CLIENT_ADDRESS, CLIENT_USER_AGENT, RequestContext, SERVICE_TOKEN, bearer},
+    grpc::{
+        client,
+        context::{CLIENT_USER_AGENT, RequestContext, bearer},
+    },
     secret::Secret,
 };
 use tonic::{Request, Status};
@@ -10,10 +12,11 @@ use tonic::{Request, Status};
 use crate::{
     domain::{
         error::Error,
+        event::Events,
         session::{Caller, Sessions},
     },
     grpc::refusal::status,
-    model::client::Client,
+    model::{client::Client, event::Actor, event_kind::EventKind},
 };
 
 /// Tells callers apart.
@@ -23,6 +26,8 @@ pub struct Callers {
     pub sessions: Sessions,
     /// What services show.
     pub service_tokens: Vec<Secret<String>>,
+    /// Who is told of those who were refused.
+    pub events: Events,
 }
 
 impl Callers {
@@ -55,6 +60,7 @@ impl Callers {
         if caller.user.is_staff {
             Ok(caller)
         } else {
+            self.denied(request, context, Some(&caller));
             Err(status(Error::StaffRequired, context))
         }
     }
@@ -67,30 +73,52 @@ impl Callers {
         if self.is_service(request) {
             Ok(())
         } else {
+            self.denied(request, context, None);
             Err(status(Error::ServiceTokenRequired, context))
         }
     }
 
     /// The device that calls: what a service says of it, otherwise the peer of the connection.
     pub(crate) fn client<T>(&self, request: &Request<T>) -> Client {
-        let told = |name| request.metadata().get(name).and_then(|value| value.to_str().ok());
-        let agent = |name| told(name).unwrap_or_default();
-        if self.is_service(request) {
-            return Client::new(agent(CLIENT_USER_AGENT), told(CLIENT_ADDRESS).unwrap_or_default());
+        let agent = match self.is_service(request) {
+            true => CLIENT_USER_AGENT,
+            false => "user-agent",
+        };
+        let agent = request
+            .metadata()
+            .get(agent)
+            .and_then(|agent| agent.to_str().ok());
+        Client::new(agent.unwrap_or_default(), self.address(request))
+    }
+
+    /// Who does what is asked for: the person, if they are known, and where they are.
+    pub(crate) fn actor<T>(
+        &self,
+        request: &Request<T>,
+        context: &RequestContext,
+        caller: Option<&Caller>,
+    ) -> Actor {
+        Actor {
+            user_id: caller.map(|caller| caller.user.id),
+            session_id: caller.map(|caller| caller.session_id),
+            ip_address: self.address(request),
+            request_id: (*context.request_id).to_owned(),
         }
-        let peer = RequestContext::of(request).peer.map(|peer| peer.to_string());
-        Client::new(agent("user-agent"), peer.unwrap_or_default())
+    }
+
+    /// Tells the trail of a call without the rights for it.
+    fn denied<T>(&self, request: &Request<T>, context: &RequestContext, caller: Option<&Caller>) {
+        let by = self.actor(request, context, caller);
+        self.events
+            .note(EventKind::AccessDenied, &by, None, &*context.method);
+    }
+
+    fn address<T>(&self, request: &Request<T>) -> String {
+        let address = client::address(request, &self.service_tokens);
+        address.map(|address| address.to_string()).unwrap_or_default()
     }
 
     fn is_service<T>(&self, request: &Request<T>) -> bool {
-        let shown = request
-            .metadata()
-            .get(SERVICE_TOKEN)
-            .map(|value| value.as_bytes());
-        shown.is_some_and(|shown| {
-            self.service_tokens
-                .iter()
-                .any(|token| verify_slices_are_equal(token.expose().as_bytes(), shown).is_ok())
-        })
+        client::is_service(request.metadata(), &self.service_tokens)
     }
 }

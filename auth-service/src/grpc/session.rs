@@ -26,22 +26,20 @@ impl SessionService for SessionApi {
     async fn login(&self, request: Request<pb::LoginRequest>) -> Result<Response<pb::TokenPair>, Status> {
         let context = RequestContext::of(&request);
         let client = self.callers.client(&request);
+        let by = self.callers.actor(&request, &context, None);
         let message = request.into_inner();
         let password = Secret::new(message.password);
         let tokens = self
             .sessions
-            .login(&message.username, &password, &client, context.deadline)
+            .login(&message.username, &password, &client, &by, context.deadline)
             .await;
         answer(tokens, &context)
     }
 
     async fn refresh(&self, request: Request<pb::RefreshRequest>) -> Result<Response<pb::TokenPair>, Status> {
         let context = RequestContext::of(&request);
-        let client = self.callers.client(&request);
-        let tokens = self
-            .sessions
-            .refresh(&request.get_ref().refresh, &client, &context.request_id)
-            .await;
+        let by = self.callers.actor(&request, &context, None);
+        let tokens = self.sessions.refresh(&request.get_ref().refresh, &by).await;
         answer(tokens, &context)
     }
 
@@ -50,7 +48,8 @@ impl SessionService for SessionApi {
         request: Request<pb::LogoutRequest>,
     ) -> Result<Response<pb::LogoutResponse>, Status> {
         let context = RequestContext::of(&request);
-        let ended = self.sessions.logout(&request.get_ref().refresh).await;
+        let by = self.callers.actor(&request, &context, None);
+        let ended = self.sessions.logout(&request.get_ref().refresh, &by).await;
         ended.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::LogoutResponse {}))
     }
@@ -61,8 +60,9 @@ impl SessionService for SessionApi {
     ) -> Result<Response<pb::LogoutAllResponse>, Status> {
         let context = RequestContext::of(&request);
         let caller = self.callers.user(&request, &context).await?;
+        let by = self.callers.actor(&request, &context, Some(&caller));
         self.sessions
-            .logout_all(&caller)
+            .logout_all(&caller, &by)
             .await
             .map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::LogoutAllResponse {}))
@@ -96,7 +96,8 @@ impl SessionService for SessionApi {
     ) -> Result<Response<pb::RevokeSessionResponse>, Status> {
         let context = RequestContext::of(&request);
         let caller = self.callers.user(&request, &context).await?;
-        let revoked = self.sessions.revoke(&caller, &request.get_ref().id).await;
+        let by = self.callers.actor(&request, &context, Some(&caller));
+        let revoked = self.sessions.revoke(&caller, &by, &request.get_ref().id).await;
         revoked.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::RevokeSessionResponse {}))
     }

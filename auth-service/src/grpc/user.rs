@@ -5,9 +5,11 @@ use service_runtime::grpc::context::RequestContext;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    domain::user::{UserChange, UserQuery, Users},
-    grpc::{Callers, encode, mask, profile, refusal::status},
-    model::event::Actor,
+    domain::{
+        event::Events,
+        user::{UserChange, UserQuery, Users},
+    },
+    grpc::{Callers, encode, event, mask, profile, refusal::status},
 };
 
 /// Serves `UserService`.
@@ -15,6 +17,8 @@ use crate::{
 pub struct UserApi {
     /// The rules.
     pub users: Users,
+    /// The trail.
+    pub events: Events,
     /// Who calls.
     pub callers: Callers,
 }
@@ -64,7 +68,7 @@ impl UserService for UserApi {
         let context = RequestContext::of(&request);
         let told = |error| status(error, &context);
         let caller = self.callers.staff(&request, &context).await?;
-        let client = self.callers.client(&request);
+        let by = self.callers.actor(&request, &context, Some(&caller));
         let message = request.into_inner();
         let source = message.user.unwrap_or_default();
         let mut change = UserChange::default();
@@ -79,17 +83,25 @@ impl UserService for UserApi {
         let revision = decoded
             .and_then(|()| mask::revision(&message.etag))
             .map_err(told)?;
-        let by = Actor {
-            user_id: Some(caller.user.id),
-            session_id: Some(caller.session_id),
-            ip_address: client.ip_address,
-            request_id: (*context.request_id).to_owned(),
-        };
         let user = self
             .users
             .update(&by, &message.id, change, revision)
             .await
             .map_err(told)?;
         Ok(Response::new(encode::user(user)))
+    }
+    async fn list_security_events(
+        &self,
+        request: Request<pb::ListSecurityEventsRequest>,
+    ) -> Result<Response<pb::ListSecurityEventsResponse>, Status> {
+        let context = RequestContext::of(&request);
+        let told = |error| status(error, &context);
+        self.callers.staff(&request, &context).await?;
+        let query = event::query(request.get_ref()).map_err(told)?;
+        let (events, next_page_token) = self.events.list(query).await.map_err(told)?;
+        Ok(Response::new(pb::ListSecurityEventsResponse {
+            security_events: events.into_iter().map(event::encode).collect(),
+            next_page_token,
+        }))
     }
 }

@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alarm;
 mod hiding;
 mod hostile;
 mod journeys;
@@ -21,6 +22,7 @@ mod profile;
 mod purposes;
 mod register;
 mod security_changes;
+mod security_events;
 mod security_state;
 mod session;
 mod start;

@@ -107,7 +107,10 @@ async fn open_session(service: &Service, user: &User) -> Uuid {
         expires_at: now + TimeDelta::days(1),
         ended_at: None,
     };
-    let opened = service.store.open_session(&session, stored_password()).await;
+    let opened = service
+        .store
+        .open_session(&session, stored_password(), None)
+        .await;
     assert!(opened.unwrap().is_some());
     session.id
 }
@@ -123,7 +126,7 @@ async fn many_changes_at_once_are_all_told(service: Service) {
         expected.insert(session.to_string());
         let ended = service
             .store
-            .revoke_session(session, user.id, service.clock.now())
+            .revoke_session(session, user.id, service.clock.now(), None)
             .await;
         assert!(ended.unwrap());
     }

@@ -25,7 +25,11 @@ async fn a_reset_happens_once_and_ends_every_session(world: World) {
     let bobs = world.open(&bob, at(0)).await;
     let token = world.add_token(&ada, Purpose::ResetPassword).await;
     let mail = notice("ada@example.org");
-    let reset = |hash: &'static str| world.store.reset_password(token.id, ada.id, hash, &mail, at(2));
+    let reset = |hash: &'static str| {
+        world
+            .store
+            .reset_password(token.id, ada.id, hash, (&mail, None), at(2))
+    };
 
     assert!(reset("new").await.unwrap());
     assert_eq!(
@@ -56,7 +60,7 @@ async fn a_reset_makes_older_mails_worthless(world: World) {
     assert!(
         world
             .store
-            .reset_password(used.id, ada.id, "new", &mail, at(2))
+            .reset_password(used.id, ada.id, "new", (&mail, None), at(2))
             .await
             .unwrap()
     );
@@ -80,7 +84,7 @@ async fn a_reset_is_refused_late_and_for_the_inactive(world: World) {
         let mail = notice(&user.username);
         let reset = world
             .store
-            .reset_password(token.id, user.id, "new", &mail, at(minutes));
+            .reset_password(token.id, user.id, "new", (&mail, None), at(minutes));
         assert!(!reset.await.unwrap(), "{}", user.username);
         assert!(!world.is_used(&token).await);
         assert_eq!(world.now(user).await, *user);
@@ -103,11 +107,15 @@ async fn resets_at_the_same_time_do_not_stop_each_other(world: World) {
         let mail = notice(&ada.username);
         let resets = tokens.iter().map(|token| {
             let (store, mail) = (world.store.clone(), notice(&ada.username));
-            async move { store.reset_password(token.id, ada.id, "new", &mail, at(1)).await }
+            async move {
+                store
+                    .reset_password(token.id, ada.id, "new", (&mail, None), at(1))
+                    .await
+            }
         });
         let change = world
             .store
-            .change_password(ada.id, new_id(), &former, "newer", &mail, at(1));
+            .change_password(ada.id, new_id(), &former, "newer", (&mail, None), at(1));
         let (resets, changed) = futures::join!(futures::future::join_all(resets), change);
         let won = resets
             .into_iter()
@@ -128,7 +136,7 @@ async fn a_change_ends_the_other_sessions(world: World) {
     let former = hash_of("ada@example.org");
     let changed = world
         .store
-        .change_password(ada.id, own.id, &former, "new", &mail, at(2));
+        .change_password(ada.id, own.id, &former, "new", (&mail, None), at(2));
     assert!(changed.await.unwrap());
     assert!(world.is_open(&own).await && !world.is_open(&other).await);
     assert!(
@@ -147,7 +155,7 @@ async fn a_change_needs_the_former_password(world: World) {
     let mail = notice("ada@example.org");
     let changed = world
         .store
-        .change_password(ada.id, own.id, "another", "new", &mail, at(2));
+        .change_password(ada.id, own.id, "another", "new", (&mail, None), at(2));
     assert!(!changed.await.unwrap());
     assert!(world.is_open(&other).await);
     assert!(world.mails().await.is_empty());

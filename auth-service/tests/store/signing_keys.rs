@@ -1,7 +1,7 @@
 //! At most one key signs, whoever rotates.
 
 use auth_service::{
-    model::event::{SecurityEvent, Severity},
+    model::{event::SecurityEvent, event_kind::EventKind},
     store::signing_key::StoredKey,
 };
 use chrono::{DateTime, Utc};
@@ -107,8 +107,7 @@ fn revoked() -> SecurityEvent {
     SecurityEvent {
         id: Entropy::default().new_id(at(0)).unwrap(),
         time: at(0),
-        severity: Severity::Critical,
-        kind: "signing_key_revoked",
+        kind: EventKind::SigningKeyRevoked,
         actor_id: None,
         subject_id: None,
         session_id: None,

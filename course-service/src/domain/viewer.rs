@@ -2,7 +2,10 @@
 //! something, those of a moment ago for whoever reads. A caller whose rights cannot be learned is refused, not treated
 //! as somebody with fewer.
 
-use std::sync::Arc;
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
 
 use auth_client::{authorize::Caller, callers::Freshness};
 use service_runtime::{grpc::context::RequestContext, secret::Secret};
@@ -17,6 +20,10 @@ pub struct Call {
     pub context: RequestContext,
     /// The access token, if one was sent.
     pub token: Option<Secret<String>>,
+    /// Where it comes from.
+    pub client: Option<IpAddr>,
+    /// Who calls, once it is known.
+    pub caller: OnceLock<Arc<Caller>>,
 }
 
 /// Who looks at courses.
@@ -64,7 +71,10 @@ impl Courses {
         freshness: Freshness,
     ) -> Result<Arc<Caller>, Error> {
         let caller = self.callers.caller(&call.context, token.expose(), freshness);
-        Ok(caller.await?)
+        let caller = caller.await?;
+        // Who it was found to be first is who it stays.
+        let _known = call.caller.set(Arc::clone(&caller));
+        Ok(caller)
     }
 
     /// The course of this slug, if the viewer may see it.
@@ -112,12 +122,15 @@ mod tests {
         let call = Call {
             context: RequestContext {
                 request_id: "id-1".into(),
+                method: "test".into(),
                 deadline: Instant::now(),
                 traceparent: None,
                 peer: None,
                 caller: KnownCaller::default(),
             },
             token: Some(Secret::new("a.b.c".to_owned())),
+            client: None,
+            caller: OnceLock::new(),
         };
         assert!(!format!("{call:?}").contains("a.b.c"));
     }

@@ -12,7 +12,8 @@ use std::{
 
 use proto::auth::v1::{
     AuthorizeRequest, AuthorizeResponse, BatchGetUsersRequest, BatchGetUsersResponse, GetJwksRequest, Jwks,
-    PublicUser, SecurityUpdate, WatchSecurityStateRequest,
+    PublicUser, RecordSecurityEventRequest, RecordSecurityEventResponse, SecurityUpdate,
+    WatchSecurityStateRequest,
     token_service_server::{TokenService, TokenServiceServer},
 };
 use service_runtime::{grpc, lifecycle::Tasks, listen, telemetry::Tracer};
@@ -44,6 +45,8 @@ struct State {
     users: Mutex<BTreeMap<String, PublicUser>>,
     mood: Mutex<Mood>,
     calls: AtomicUsize,
+    /// What it was told for the trail.
+    recorded: Mutex<Vec<RecordSecurityEventRequest>>,
     last_request_id: Mutex<Option<String>>,
     service_token: String,
 }
@@ -55,6 +58,7 @@ impl FakeAuth {
             users: Mutex::default(),
             mood: Mutex::new(Mood::Well),
             calls: AtomicUsize::new(0),
+            recorded: Mutex::default(),
             last_request_id: Mutex::default(),
             service_token: service_token.to_owned(),
         }));
@@ -86,6 +90,11 @@ impl FakeAuth {
     /// How often it was asked anything.
     pub fn calls(&self) -> usize {
         self.0.calls.load(Ordering::SeqCst)
+    }
+
+    /// What it was told for the trail.
+    pub fn recorded(&self) -> Vec<RecordSecurityEventRequest> {
+        self.0.recorded.lock().unwrap().clone()
     }
 
     /// The request id of the last question.
@@ -125,6 +134,15 @@ impl FakeAuth {
 impl TokenService for FakeAuth {
     async fn get_jwks(&self, _: Request<GetJwksRequest>) -> Result<Response<Jwks>, Status> {
         Err(Status::unimplemented("nobody asks"))
+    }
+
+    async fn record_security_event(
+        &self,
+        request: Request<RecordSecurityEventRequest>,
+    ) -> Result<Response<RecordSecurityEventResponse>, Status> {
+        self.answer(&request).await?;
+        self.0.recorded.lock().unwrap().push(request.into_inner());
+        Ok(Response::new(RecordSecurityEventResponse {}))
     }
 
     async fn authorize(

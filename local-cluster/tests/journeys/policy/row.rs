@@ -88,6 +88,11 @@ pub const ROWS: &[Row] = &[
         Audience::Staff,
         &[("id", "$user")],
     ),
+    row(
+        "onlineedu.auth.v1.UserService.ListSecurityEvents",
+        Audience::Staff,
+        &[],
+    ),
     row("onlineedu.auth.v1.TokenService.GetJwks", Audience::Anyone, &[]),
     row(
         "onlineedu.auth.v1.TokenService.Authorize",
@@ -101,6 +106,11 @@ pub const ROWS: &[Row] = &[
     ),
     row(
         "onlineedu.auth.v1.TokenService.WatchSecurityState",
+        Audience::Service,
+        &[],
+    ),
+    row(
+        "onlineedu.auth.v1.TokenService.RecordSecurityEvent",
         Audience::Service,
         &[],
     ),
