@@ -4,6 +4,7 @@
 
 use std::{
     convert::Infallible,
+    net::IpAddr,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -27,6 +28,7 @@ use tower::{Layer, Service};
 use crate::{
     authorize::{AuthError, Caller},
     callers::{Callers, Freshness},
+    reporter::Reporter,
 };
 
 /// How an access token names a second factor among its methods (RFC 8176).
@@ -47,6 +49,10 @@ pub trait Identify: Clone + Send + Sync + 'static {
         access_token: &str,
         freshness: Freshness,
     ) -> impl Future<Output = Result<Arc<Self::Caller>, Status>> + Send;
+
+    /// Is told of a call that was refused for want of rights, whether by the layer or by the method: from where it came,
+    /// and by whom, if they are known. It must not hold anybody up.
+    fn denied(&self, context: &RequestContext, client: Option<IpAddr>, caller: Option<&Self::Caller>);
 }
 
 /// What a caller may do, and how they proved who they are.
@@ -80,7 +86,16 @@ impl Rights for Caller {
     }
 }
 
-impl Identify for Callers {
+/// Knows people by what auth-service says of them, and tells its trail who was refused what.
+#[derive(Clone)]
+pub struct People {
+    /// Who remembers what was said.
+    pub callers: Callers,
+    /// Who tells the trail.
+    pub reporter: Reporter,
+}
+
+impl Identify for People {
     type Caller = Caller;
 
     async fn identify(
@@ -89,8 +104,12 @@ impl Identify for Callers {
         access_token: &str,
         freshness: Freshness,
     ) -> Result<Arc<Caller>, Status> {
-        let caller = self.caller(context, access_token, freshness).await;
+        let caller = self.callers.caller(context, access_token, freshness).await;
         caller.map_err(|error: AuthError| error.refusal())
+    }
+
+    fn denied(&self, context: &RequestContext, client: Option<IpAddr>, caller: Option<&Caller>) {
+        self.reporter.denied(context, client, caller);
     }
 }
 
@@ -159,24 +178,26 @@ impl<I: Identify> AccessLayer<I> {
     }
 
     /// Who calls, if the method is for them.
-    async fn admit(&self, policy: Policy, request: &Parts) -> Result<Grant<I::Caller>, Status> {
+    async fn admit(
+        &self,
+        policy: Policy,
+        context: &RequestContext,
+        request: &Parts,
+    ) -> Result<Grant<I::Caller>, Refused<I::Caller>> {
         let caller = match policy.audience {
             Audience::Anyone => None,
             Audience::Service if self.services.shown_in(&request.headers) => None,
             // A method that says nothing is not built, so that this is one for services.
-            Audience::Service | Audience::Unspecified => return Err(not_a_service()),
-            Audience::Visitor => self.caller(policy, request).await?,
+            Audience::Service | Audience::Unspecified => return Err(not_a_service().into()),
+            Audience::Visitor => self.caller(policy, context, request).await?,
             Audience::User | Audience::Instructor | Audience::Staff => {
-                let caller = self.caller(policy, request).await?.ok_or_else(no_token)?;
-                if policy.audience == Audience::Staff && !caller.is_staff() {
-                    return Err(not_staff(policy.staff_refusal));
-                }
-                // Whether an instructor would otherwise be allowed, the method alone can tell.
-                if let Some(max_age) = policy.second_factor
-                    && policy.audience != Audience::Instructor
-                    && !caller.has_second_factor(max_age, self.clock.now())
-                {
-                    return Err(step_up_needed(max_age));
+                let caller = self.caller(policy, context, request).await?;
+                let caller = caller.ok_or_else(no_token)?;
+                if let Some(status) = self.refusal(policy, &*caller) {
+                    return Err(Refused {
+                        status,
+                        caller: Some(caller),
+                    });
                 }
                 Some(caller)
             }
@@ -187,18 +208,53 @@ impl<I: Identify> AccessLayer<I> {
         })
     }
 
+    /// Why a method is not for a caller who is known.
+    fn refusal(&self, policy: Policy, caller: &I::Caller) -> Option<Status> {
+        if policy.audience == Audience::Staff && !caller.is_staff() {
+            return Some(not_staff(policy.staff_refusal));
+        }
+        // Whether an instructor would otherwise be allowed, the method alone can tell.
+        let max_age = policy
+            .second_factor
+            .filter(|_| policy.audience != Audience::Instructor)?;
+        let has_proved = caller.has_second_factor(max_age, self.clock.now());
+        (!has_proved).then(|| step_up_needed(max_age))
+    }
+
     /// Whose token came with a request: of a moment ago for what only reads, else of now.
-    async fn caller(&self, policy: Policy, request: &Parts) -> Result<Option<Arc<I::Caller>>, Status> {
+    async fn caller(
+        &self,
+        policy: Policy,
+        context: &RequestContext,
+        request: &Parts,
+    ) -> Result<Option<Arc<I::Caller>>, Status> {
         let Some(token) = bearer(&request.headers)? else {
             return Ok(None);
         };
-        let context = RequestContext::in_extensions(&request.extensions);
         let freshness = match policy.reads {
             true => Freshness::Remembered,
             false => Freshness::Current,
         };
-        self.people.identify(&context, token, freshness).await.map(Some)
+        self.people.identify(context, token, freshness).await.map(Some)
     }
+}
+
+/// A refusal, and who gets it if they are known.
+struct Refused<C> {
+    status: Status,
+    caller: Option<Arc<C>>,
+}
+
+impl<C> From<Status> for Refused<C> {
+    fn from(status: Status) -> Self {
+        Self { status, caller: None }
+    }
+}
+
+/// Whether an answer is a refusal for want of rights. A refusal has its code in its head.
+fn is_denied(response: &Response<Body>) -> bool {
+    let code = response.headers().get(Status::GRPC_STATUS);
+    code.is_some_and(|code| Code::from_bytes(code.as_bytes()) == Code::PermissionDenied)
 }
 
 fn not_a_service() -> Status {
@@ -260,13 +316,20 @@ where
         let layer = self.layer.clone();
         let (mut head, body) = request.into_parts();
         Box::pin(async move {
-            match layer.admit(policy, &head).await {
+            let context = RequestContext::in_extensions(&head.extensions);
+            let client = layer.services.client(&head.headers, context.peer);
+            let (response, caller) = match layer.admit(policy, &context, &head).await {
                 Ok(grant) => {
+                    let caller = grant.caller.clone();
                     head.extensions.insert(grant);
-                    inner.call(Request::from_parts(head, body)).await
+                    (inner.call(Request::from_parts(head, body)).await?, caller)
                 }
-                Err(refused) => Ok(refused.into_http()),
+                Err(Refused { status, caller }) => (status.into_http(), caller),
+            };
+            if is_denied(&response) {
+                layer.people.denied(&context, client, caller.as_deref());
             }
+            Ok(response)
         })
     }
 }

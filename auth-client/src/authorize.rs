@@ -3,18 +3,20 @@
 
 use std::{
     error::Error,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
 use proto::auth::v1::{
     AuthorizeRequest, AuthorizeResponse, BatchGetUsersRequest, PublicUser as PublicUserMessage,
-    SecurityUpdate, WatchSecurityStateRequest, token_service_client::TokenServiceClient,
+    RecordSecurityEventRequest, SecurityUpdate, WatchSecurityStateRequest,
+    token_service_client::TokenServiceClient,
 };
 use service_runtime::{
     grpc::{
         channel::Channel,
-        context::{RequestContext, SERVICE_TOKEN, bad_token},
+        context::{KnownCaller, RequestContext, SERVICE_TOKEN, bad_token},
         refusal::Refusal,
     },
     secret::Secret,
@@ -34,6 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LARGEST_UPDATE: usize = 8 * 1024 * 1024;
 
 const AUTHORIZE: &str = "/onlineedu.auth.v1.TokenService/Authorize";
+const RECORD_SECURITY_EVENT: &str = "/onlineedu.auth.v1.TokenService/RecordSecurityEvent";
 const BATCH_GET_USERS: &str = "/onlineedu.auth.v1.TokenService/BatchGetUsers";
 
 /// Who a caller is and what they may do now.
@@ -176,6 +179,29 @@ impl AuthClient {
             .inspect_err(|error| tell(error, &context.request_id))
     }
 
+    /// Adds to the trail what was seen in a request.
+    pub(crate) async fn record(
+        &self,
+        request_id: &Arc<str>,
+        message: RecordSecurityEventRequest,
+    ) -> Result<(), AuthError> {
+        let context = RequestContext {
+            request_id: Arc::clone(request_id),
+            method: RECORD_SECURITY_EVENT.trim_start_matches('/').into(),
+            deadline: Instant::now() + PATIENCE,
+            traceparent: None,
+            peer: None,
+            caller: KnownCaller::default(),
+        };
+        let recorded = self.ask(
+            &context,
+            RECORD_SECURITY_EVENT,
+            || message.clone(),
+            async |mut client, request| client.record_security_event(request).await,
+        );
+        recorded.await.map(drop)
+    }
+
     /// Watches the state of security from after this revision.
     pub(crate) async fn watch(&self, after_revision: i64) -> Result<Streaming<SecurityUpdate>, Status> {
         let mut request = tonic::Request::new(WatchSecurityStateRequest { after_revision });
@@ -186,7 +212,8 @@ impl AuthClient {
         Ok(client.watch_security_state(request).await?.into_inner())
     }
 
-    /// Sends a question, and once more if the connection turned out to be gone: both questions only read.
+    /// Sends a question, and once more if the connection turned out to be gone: what only reads, or is recorded once
+    /// however often it is sent.
     async fn ask<Q, A>(
         &self,
         context: &RequestContext,

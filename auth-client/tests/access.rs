@@ -10,6 +10,7 @@
 
 use std::{
     convert::Infallible,
+    net::IpAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -40,6 +41,8 @@ const DELETE: &str = "/onlineedu.course.v1.CourseService/DeleteCourse";
 const PROFILE: &str = "/onlineedu.auth.v1.AccountService/UpdateProfile";
 const LOGIN: &str = "/onlineedu.auth.v1.SessionService/Login";
 const AUTHORIZE: &str = "/onlineedu.auth.v1.TokenService/Authorize";
+/// A method that refuses whoever calls it.
+const REFUSING: &str = UPDATE;
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
 
 fn now() -> DateTime<Utc> {
@@ -65,9 +68,10 @@ impl Rights for Person {
     }
 }
 
-/// Knows ada, who is a user, and eve, who is staff; says nothing of others. Notes how fresh it was asked to be.
+/// Knows ada, who is a user, and eve, who is staff; says nothing of others. Notes how fresh it was asked to be, and who
+/// was denied what.
 #[derive(Clone, Default)]
-struct People(Arc<Mutex<Vec<Freshness>>>);
+struct People(Arc<Mutex<Vec<Freshness>>>, Arc<Mutex<Vec<String>>>);
 
 impl Identify for People {
     type Caller = Person;
@@ -90,11 +94,21 @@ impl Identify for People {
             proved: None,
         }))
     }
+
+    fn denied(&self, context: &RequestContext, client: Option<IpAddr>, caller: Option<&Person>) {
+        let who = caller.map_or("a stranger", |caller| &caller.name);
+        let from = client.map(|client| client.to_string()).unwrap_or_default();
+        let told = format!("{who} from {from} in {}", context.request_id);
+        self.1.lock().unwrap().push(told);
+    }
 }
 
 /// What a request gets through the layer: who the method was told it is, or the refusal.
 async fn call(people: &People, path: &str, headers: &[(&'static str, &str)]) -> Result<String, Status> {
     let method = service_fn(|request: Request<()>| async move {
+        if request.uri().path() == REFUSING {
+            return Ok(Status::permission_denied("not yours").into_http());
+        }
         let caller = match request.extensions().get::<Grant<Person>>() {
             Some(Grant { caller, .. }) => caller
                 .as_ref()
@@ -161,7 +175,7 @@ async fn a_visitor_is_a_stranger_or_known_but_never_an_impostor() {
 
 #[tokio::test]
 async fn users_staff_and_instructors_are_known_first() {
-    for path in [PROFILE, CREATE, UPDATE, DELETE] {
+    for path in [PROFILE, CREATE, DELETE] {
         let stranger = reason(call(&People::default(), path, &[]).await);
         assert_eq!(
             stranger,
@@ -212,6 +226,40 @@ async fn who_reads_may_be_remembered_and_who_writes_is_asked_about_now() {
             .unwrap();
         assert_eq!(*people.0.lock().unwrap(), [freshness], "{path}");
     }
+}
+
+#[tokio::test]
+async fn who_is_denied_something_is_told_once_and_nobody_else() {
+    let people = People::default();
+    let bearer = [("authorization", "Bearer ada")];
+    let passed_on = [
+        ("authorization", "Bearer ada"),
+        ("x-service-token", "ours"),
+        ("x-client-address", "203.0.113.7"),
+    ];
+    let told = [("x-client-address", "203.0.113.7")];
+    for (path, headers) in [
+        (CREATE, &bearer[..]),
+        (CREATE, &passed_on),
+        (AUTHORIZE, &told),
+        // By the method itself.
+        (REFUSING, &bearer),
+    ] {
+        call(&people, path, headers).await.unwrap_err();
+    }
+    // Not for want of rights, or not at all.
+    for (path, headers) in [(CREATE, &[][..]), (PROFILE, &bearer), (READ, &[])] {
+        drop(call(&people, path, headers).await);
+    }
+    assert_eq!(
+        *people.1.lock().unwrap(),
+        [
+            "ada from  in unknown",
+            "ada from 203.0.113.7 in unknown",
+            "a stranger from  in unknown",
+            "ada from  in unknown",
+        ]
+    );
 }
 
 #[tokio::test]

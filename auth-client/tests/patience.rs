@@ -99,6 +99,7 @@ impl io::Write for Log {
 fn context(time_left: Duration) -> RequestContext {
     RequestContext {
         request_id: "id-1".into(),
+        method: "test".into(),
         deadline: Instant::now() + time_left,
         traceparent: None,
         peer: None,

@@ -117,10 +117,19 @@ pub const SETTINGS: &[Setting] = &[
         "Whom mail comes from",
     ),
     Setting::new("EMAIL_USE_TLS", "true", "Whether mail may only be sent over TLS"),
+    Setting::optional(
+        "SECURITY_ALERT_EMAIL",
+        "Who gets a mail of critical security events; without it nobody does",
+    ),
+    Setting::new(
+        "SECURITY_EVENT_RETENTION",
+        "180d",
+        "When a security event is removed, and with it the network address it has",
+    ),
 ];
 
 /// What the names of this service's own settings begin with: another name that does is most likely mistyped.
-pub const PREFIXES: &[&str] = &["AUTH_", "EMAIL_", "STAFF_"];
+pub const PREFIXES: &[&str] = &["AUTH_", "EMAIL_", "SECURITY_", "STAFF_"];
 /// Names that begin so and are settings of other services.
 pub const ELSEWHERE: &[&str] = &["AUTH_URL"];
 
@@ -169,6 +178,10 @@ pub struct Config {
     pub mail: MailDestination,
     /// Whom mail comes from.
     pub mail_from: Mailbox,
+    /// Who is told of critical security events.
+    pub alert: Option<Username>,
+    /// How long a security event is kept.
+    pub event_retention: TimeDelta,
     /// Where traces go, if anybody wants them.
     pub traces: Option<TraceSettings>,
 }
@@ -203,6 +216,10 @@ impl Config {
         let staff = staff(&mut reader);
         let mail = mail(&mut reader, data_dir.as_deref(), production);
         let mail_from = reader.read("EMAIL_FROM_USERNAME", sender);
+        let alert = reader.read_optional("SECURITY_ALERT_EMAIL", |text| {
+            Username::parse(text).map_err(|not| not.to_string())
+        });
+        let event_retention = reader.read("SECURITY_EVENT_RETENTION", delta);
         let secret_keys = secret_keys(&mut reader, data_dir.as_deref(), production);
         let database_url = settings::database_url(&mut reader, "AUTH_DATABASE_URL", "auth.db");
         let read_database_url =
@@ -234,6 +251,8 @@ impl Config {
                 staff: staff?,
                 mail: mail?,
                 mail_from: mail_from?,
+                alert: alert?,
+                event_retention: event_retention?,
                 traces: traces?,
             })
         })();

@@ -24,6 +24,7 @@ use service_runtime::{
     metrics,
     page_token::PageTokens,
     readiness::Readiness,
+    reports::Taken,
     secret::Secret,
     telemetry::Tracer,
 };
@@ -34,8 +35,10 @@ use crate::{
     config::Config,
     domain::{
         account::Accounts,
+        alarm::Alarms,
         cleanup::Cleanup,
         error::Error,
+        event::{Events, Recorder},
         factor::Factors,
         mail_token::MailTokens,
         outbox::{Bell, Timing, Worker},
@@ -53,6 +56,7 @@ use crate::{
         Callers, account::AccountApi, factor::FactorApi, session::SessionApi, token::TokenApi, user::UserApi,
     },
     mail::{Mailer, message::Composer},
+    model::event::SecurityEvent,
     store::Store,
 };
 
@@ -162,6 +166,9 @@ pub struct Rules {
     pub sessions: Sessions,
     /// Accounts as staff sees them.
     pub users: Users,
+    /// The trail.
+    pub events: Events,
+    noted: Taken<SecurityEvent>,
     secrets: Vec<Secret<Vec<u8>>>,
 }
 
@@ -183,6 +190,7 @@ pub async fn open_rules(config: &Config, clock: &Clock, entropy: &Entropy) -> Re
         tags: mac("throttle"),
         link_lifetime: config.link_lifetime,
     };
+    let (events, noted) = Events::new(store.clone(), clock.clone(), entropy.clone(), pages.clone());
     let accounts = Accounts {
         store: store.clone(),
         clock: clock.clone(),
@@ -194,6 +202,7 @@ pub async fn open_rules(config: &Config, clock: &Clock, entropy: &Entropy) -> Re
         link_lifetime: TimeDelta::from_std(config.link_lifetime).unwrap_or(TimeDelta::MAX),
         disclose_existing: config.disclose_existing,
         bell: Bell::default(),
+        events: events.clone(),
     };
     let factors = Factors {
         store: store.clone(),
@@ -201,6 +210,7 @@ pub async fn open_rules(config: &Config, clock: &Clock, entropy: &Entropy) -> Re
         entropy: entropy.clone(),
         sealing: Arc::new(Sealing::new(&secrets, "second-factor", entropy.clone())),
         bell: accounts.bell.clone(),
+        events: events.clone(),
     };
     let sessions = Sessions {
         store: store.clone(),
@@ -212,20 +222,23 @@ pub async fn open_rules(config: &Config, clock: &Clock, entropy: &Entropy) -> Re
         keys,
         throttle,
         pages: pages.clone(),
+        events: events.clone(),
         access_lifetime: config.access_lifetime,
         refresh_lifetime: config.refresh_lifetime,
     };
     let users = Users {
         store: store.clone(),
         clock: clock.clone(),
-        entropy: entropy.clone(),
         pages,
+        events: events.clone(),
     };
     Ok(Rules {
         store,
         accounts,
         sessions,
         users,
+        events,
+        noted,
         secrets,
     })
 }
@@ -250,6 +263,8 @@ pub async fn serve(
         accounts,
         sessions,
         users,
+        events,
+        noted,
         secrets,
     } = rules;
     let (bell, keys) = (accounts.bell.clone(), sessions.keys.clone());
@@ -257,6 +272,7 @@ pub async fn serve(
     let callers = Callers {
         sessions: sessions.clone(),
         services: ServiceTokens::new(&config.service_tokens),
+        events: events.clone(),
     };
     let access = AccessLayer::new(callers.clone(), callers.services.clone(), clock.clone());
     let cleanup = Cleanup {
@@ -264,7 +280,15 @@ pub async fn serve(
         clock: clock.clone(),
         unverified_retention: config.unverified_retention,
         access_lifetime: TimeDelta::from_std(config.access_lifetime).unwrap_or(TimeDelta::days(1)),
+        event_retention: config.event_retention,
     };
+    let alarms = config.alert.map(|recipient| Alarms {
+        store: store.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        bell: bell.clone(),
+        recipient,
+    });
     let outbox = Worker {
         store: store.clone(),
         tokens: accounts.mail_tokens.clone(),
@@ -298,12 +322,14 @@ pub async fn serve(
     let factors = sessions.factors.clone();
     let user = UserApi {
         users: users.clone(),
+        events: events.clone(),
         callers,
     };
     let token = TokenApi {
         sessions,
         users,
         security: security.clone(),
+        events,
         tasks: tasks.clone(),
     };
     let routes = Routes::new(AccountServiceServer::new(account).max_decoding_message_size(LARGEST_MESSAGE))
@@ -314,6 +340,7 @@ pub async fn serve(
     let readiness = Readiness::default();
     readiness.set(DATABASE, true);
     store.follow(&config.database_url, config.read_database_url.as_ref(), tasks);
+    noted.deliver_to(Recorder(store.clone()), tasks);
     let answers = async move || store.answers().await;
     tasks.spawn(
         "readiness",
@@ -331,6 +358,9 @@ pub async fn serve(
 
     tasks.spawn("mail worker", outbox.run(bell, tasks.clone()));
     tasks.spawn("clean-up", cleanup.run(tasks.clone()));
+    if let Some(alarms) = alarms {
+        tasks.spawn("alarms", alarms.run(tasks.clone()));
+    }
     tasks.spawn("security changes", security.follow(tasks.clone()));
     tasks.spawn("second factors", factors.reseal(tasks.clone()));
     tasks.spawn("signing keys", keys.follow_schedule(tasks.clone()));

@@ -2,7 +2,12 @@
 
 use std::{io, net::TcpListener};
 
-use auth_client::{access::AccessLayer, authorize::AuthClient, callers::Callers};
+use auth_client::{
+    access::{AccessLayer, People},
+    authorize::AuthClient,
+    callers::Callers,
+    reporter::Reporter,
+};
 use proto::course::v1::course_service_server::{CourseServiceServer, SERVICE_NAME};
 use service_runtime::{
     admin,
@@ -94,16 +99,17 @@ pub async fn serve(
         .iter()
         .map(|token| Secret::new(token.expose().clone().into_bytes()))
         .collect();
-    let access = AccessLayer::new(
-        Callers::start(auth.clone(), clock.clone(), tasks),
-        ServiceTokens::new(&config.service_tokens),
-        clock.clone(),
-    );
+    let entropy = Entropy::default();
+    let people = People {
+        callers: Callers::start(auth.clone(), clock.clone(), tasks),
+        reporter: Reporter::start(auth.clone(), clock.clone(), entropy.clone(), tasks),
+    };
+    let access = AccessLayer::new(people, ServiceTokens::new(&config.service_tokens), clock.clone());
     let courses = Courses {
         store: store.clone(),
         auth,
         clock,
-        entropy: Entropy::default(),
+        entropy,
         page_tokens: PageTokens::new(Mac::derive(&secrets, "course page-token")),
         currency: config.default_currency,
     };

@@ -13,7 +13,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -169,6 +169,7 @@ impl Reader {
     async fn read(&self, asked: Instant) {
         let context = RequestContext {
             request_id: "bench".into(),
+            method: "bench".into(),
             deadline: asked + Duration::from_secs(10),
             traceparent: None,
             peer: None,

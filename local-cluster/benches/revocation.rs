@@ -186,6 +186,7 @@ async fn logged_in(fleet: &Fleet, count: usize) -> Vec<Person> {
 fn context() -> RequestContext {
     RequestContext {
         request_id: "bench".into(),
+        method: "test".into(),
         deadline: Instant::now() + Duration::from_secs(10),
         traceparent: None,
         peer: None,

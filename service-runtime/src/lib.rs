@@ -8,6 +8,7 @@
 //! - [`page_token`]: tamper-evident cursors of keyset-paged lists
 //! - [`grpc`]: server, client channel, request context and refusals
 //! - [`process`], [`lifecycle`], [`listen`], [`readiness`], [`admin`]: starting, being watched, stopping
+//! - [`reports`]: what was seen, told off the request
 //! - [`tls`]: certificates, ours and those of others
 //! - [`telemetry`], [`metrics`](mod@metrics), [`causes`]: what an operator sees
 
@@ -26,6 +27,7 @@ pub mod metrics;
 pub mod page_token;
 pub mod process;
 pub mod readiness;
+pub mod reports;
 pub mod secret;
 pub mod settings;
 pub mod telemetry;

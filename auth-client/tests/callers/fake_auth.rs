@@ -20,7 +20,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{Stream, StreamExt};
 use proto::auth::v1::{
     AuthorizeRequest, AuthorizeResponse, BatchGetUsersRequest, BatchGetUsersResponse, GetJwksRequest, Jwk,
-    Jwks, SecurityUpdate, Verification, WatchSecurityStateRequest,
+    Jwks, RecordSecurityEventRequest, RecordSecurityEventResponse, SecurityUpdate, Verification,
+    WatchSecurityStateRequest,
     token_service_server::{TokenService, TokenServiceServer},
 };
 use service_runtime::{
@@ -264,6 +265,7 @@ fn verification(keys: &[&Key]) -> Verification {
 fn context() -> RequestContext {
     RequestContext {
         request_id: "id-1".into(),
+        method: "test".into(),
         deadline: std::time::Instant::now() + PATIENCE,
         traceparent: None,
         peer: None,
@@ -283,6 +285,13 @@ impl TokenService for Fake {
         &self,
         _: Request<BatchGetUsersRequest>,
     ) -> Result<Response<BatchGetUsersResponse>, Status> {
+        Err(Status::unimplemented("nobody asks"))
+    }
+
+    async fn record_security_event(
+        &self,
+        _: Request<RecordSecurityEventRequest>,
+    ) -> Result<Response<RecordSecurityEventResponse>, Status> {
         Err(Status::unimplemented("nobody asks"))
     }
 

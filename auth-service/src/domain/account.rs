@@ -10,10 +10,13 @@ use service_runtime::{
 
 use crate::{
     domain::{
-        error::Error, mail_token::MailTokens, outbox::Bell, password_pool::PasswordPool, throttle::Throttle,
+        error::Error, event::Events, mail_token::MailTokens, outbox::Bell, password_pool::PasswordPool,
+        throttle::Throttle,
     },
     model::{
         client::Client,
+        event::Actor,
+        event_kind::EventKind,
         mail::{MailKind, NewMail},
         mail_token::{NewMailToken, Purpose},
         password::PasswordPolicy,
@@ -50,6 +53,8 @@ pub struct Accounts {
     pub disclose_existing: bool,
     /// Rung when mail was queued.
     pub bell: Bell,
+    /// Who tells the trail.
+    pub events: Events,
 }
 
 /// A new account, as asked for.
@@ -75,7 +80,7 @@ impl Accounts {
     /// # Errors
     /// [`Error::Invalid`], [`Error::UsernameTaken`], [`Error::IdempotencyKeyReused`], [`Error::Throttled`],
     /// [`Error::Busy`].
-    pub async fn register(&self, asked: Registration, deadline: Instant) -> Result<User, Error> {
+    pub async fn register(&self, asked: Registration, by: &Actor, deadline: Instant) -> Result<User, Error> {
         let mut faults = Vec::new();
         let username = required_username(&asked.username, &mut faults);
         // Only what was found sound is short enough to be looked for in the password.
@@ -104,6 +109,10 @@ impl Accounts {
             .store
             .register(&user, &username, &password_hash, Some((&token, &mail)), once)
             .await?;
+        if matches!(&registered, Registered::Yes(made) if made.id == user.id) {
+            self.events
+                .note(EventKind::AccountRegistered, by, Some(user.id), "");
+        }
         let registered = match registered {
             Registered::Taken if !self.disclose_existing => {
                 let instead = self.instead_of_registering(&username, now).await?;

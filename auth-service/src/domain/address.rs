@@ -11,6 +11,8 @@ use crate::{
     },
     model::{
         client::Client,
+        event::Actor,
+        event_kind::EventKind,
         mail::{MailKind, NewMail},
         mail_token::{NewMailToken, Purpose},
         user::User,
@@ -24,15 +26,18 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::MailTokenInvalid`], [`Error::AccountGone`].
-    pub async fn verify_email(&self, token: &str) -> Result<User, Error> {
-        let (id, stored, address) = self.mail_token(token, Purpose::VerifyEmail).await?;
+    pub async fn verify_email(&self, token: &str, by: &Actor) -> Result<User, Error> {
+        let (id, stored, address) = self.mail_token(token, Purpose::VerifyEmail, by).await?;
+        let event = self
+            .events
+            .event(EventKind::AccountVerified, by, Some(stored.user_id), "")?;
         match self
             .store
-            .verify_address(id, stored.user_id, &address, self.clock.now())
+            .verify_address(id, stored.user_id, &address, self.clock.now(), Some(&event))
             .await?
         {
             Proved::Yes(user) => Ok(*user),
-            Proved::Invalid | Proved::Taken => Err(Error::MailTokenInvalid),
+            Proved::Invalid | Proved::Taken => Err(self.link_refused(by, Purpose::VerifyEmail)),
         }
     }
 
@@ -40,15 +45,18 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::MailTokenInvalid`], [`Error::AccountGone`], [`Error::UsernameTaken`].
-    pub async fn confirm_username(&self, token: &str) -> Result<User, Error> {
-        let (id, stored, address) = self.mail_token(token, Purpose::ConfirmUsername).await?;
+    pub async fn confirm_username(&self, token: &str, by: &Actor) -> Result<User, Error> {
+        let (id, stored, address) = self.mail_token(token, Purpose::ConfirmUsername, by).await?;
+        let event = self
+            .events
+            .event(EventKind::UsernameChanged, by, Some(stored.user_id), "")?;
         match self
             .store
-            .confirm_username(id, stored.user_id, &address, self.clock.now())
+            .confirm_username(id, stored.user_id, &address, self.clock.now(), Some(&event))
             .await?
         {
             Proved::Yes(user) => Ok(*user),
-            Proved::Invalid => Err(Error::MailTokenInvalid),
+            Proved::Invalid => Err(self.link_refused(by, Purpose::ConfirmUsername)),
             Proved::Taken => Err(Error::UsernameTaken),
         }
     }
@@ -62,10 +70,31 @@ impl Accounts {
         let purpose = Purpose::VerifyEmail;
         self.mail_link(username, client, purpose, MailKind::VerifyEmail, wants)
             .await
+            .map(drop)
     }
 
-    /// A token that its mailbox may use: genuine, of this purpose, known and not expired.
+    /// A token that its mailbox may use: genuine, of this purpose, known and not expired. Any other is noted.
     pub(super) async fn mail_token(
+        &self,
+        text: &str,
+        purpose: Purpose,
+        by: &Actor,
+    ) -> Result<(Uuid, StoredMailToken, Username), Error> {
+        let found = self.genuine_mail_token(text, purpose).await;
+        if matches!(found, Err(Error::MailTokenInvalid | Error::AccountGone)) {
+            self.link_refused(by, purpose);
+        }
+        found
+    }
+
+    /// The refusal of a token, noted.
+    pub(super) fn link_refused(&self, by: &Actor, purpose: Purpose) -> Error {
+        self.events
+            .note(EventKind::LinkRefused, by, None, purpose.as_str());
+        Error::MailTokenInvalid
+    }
+
+    async fn genuine_mail_token(
         &self,
         text: &str,
         purpose: Purpose,
@@ -93,8 +122,8 @@ impl Accounts {
         Ok((id, stored, address))
     }
 
-    /// Queues a mail with a link to an account that wants it. Nothing tells whether it did, nor that an address got
-    /// its share of mails already: that is counted whether or not anybody has it.
+    /// Queues a mail with a link to an account that wants it; says for whose. Nothing tells the caller whether it did,
+    /// nor that an address got its share of mails already: that is counted whether or not anybody has it.
     pub(super) async fn mail_link(
         &self,
         username: &str,
@@ -102,7 +131,7 @@ impl Accounts {
         purpose: Purpose,
         kind: MailKind,
         wants: impl FnOnce(&User) -> bool,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Uuid>, Error> {
         let mut faults = Vec::new();
         let Some(asked) = required_username(username, &mut faults) else {
             return Err(Error::Invalid(faults));
@@ -110,14 +139,14 @@ impl Accounts {
         self.throttle.mail_asked(client).await?.or_refuse()?;
         let counted = self.throttle.mail(kind, &asked).await?;
         let user = self.store.user_by_username(asked.key()).await?;
-        let user = user.filter(wants).filter(|_| counted.is_let_in());
-        if let Some(user) = user {
-            let address = Username::parse(&user.username).map_err(Error::internal)?;
-            let (token, mail) = self.link(&user, &address, purpose, kind, self.clock.now())?;
-            self.store.queue_link(&token, &mail).await?;
-            self.bell.ring();
-        }
-        Ok(())
+        let Some(user) = user.filter(wants).filter(|_| counted.is_let_in()) else {
+            return Ok(None);
+        };
+        let address = Username::parse(&user.username).map_err(Error::internal)?;
+        let (token, mail) = self.link(&user, &address, purpose, kind, self.clock.now())?;
+        self.store.queue_link(&token, &mail).await?;
+        self.bell.ring();
+        Ok(Some(user.id))
     }
 
     /// A mail with a link, and the token of that link.

@@ -1,4 +1,4 @@
-//! Housekeeping: accounts never verified, sessions, tokens and answers that have had their time.
+//! Housekeeping: accounts never verified, sessions, tokens, answers and events that have had their time.
 
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub struct Cleanup {
     pub unverified_retention: TimeDelta,
     /// How long an access token lives: as long is told which sessions are over.
     pub access_lifetime: TimeDelta,
+    /// How long a security event is kept.
+    pub event_retention: TimeDelta,
 }
 
 impl Cleanup {
@@ -75,6 +77,12 @@ impl Cleanup {
         {}
         while self.store.remove_old_throttles(now - LANES_KEPT, BATCH).await? >= BATCH.unsigned_abs() {}
         while self.store.forget_answers(now, BATCH).await? > 0 {}
+        while self
+            .store
+            .remove_old_events(now - self.event_retention, BATCH)
+            .await?
+            > 0
+        {}
         Ok(())
     }
 }

@@ -12,9 +12,10 @@ use service_runtime::{clock::Clock, entropy::Entropy, secret::Secret};
 use uuid::Uuid;
 
 use crate::{
-    domain::{error::Error, outbox::Bell, sealing::Sealing, session::Caller, totp},
+    domain::{error::Error, event::Events, outbox::Bell, sealing::Sealing, session::Caller, totp},
     model::{
-        event::{Actor, SecurityEvent, Severity},
+        event::Actor,
+        event_kind::EventKind,
         factor::SECRET_LEN,
         mail::{MailKind, NewMail},
         user::User,
@@ -66,6 +67,8 @@ pub struct Factors {
     pub(crate) sealing: Arc<Sealing>,
     /// Rung when mail was queued.
     pub bell: Bell,
+    /// Who tells the trail.
+    pub events: Events,
 }
 
 /// The secret of an enrolment that has begun, to be shown once.
@@ -123,7 +126,7 @@ impl Factors {
             other => other,
         })?;
         let (codes, hashes) = recovery::make(&self.entropy, caller.user.id)?;
-        let (kind, mail) = ("factor_added", MailKind::SecondFactorAdded);
+        let (kind, mail) = (EventKind::FactorAdded, MailKind::SecondFactorAdded);
         let change = self.change(&caller.user, Some(caller.session_id), kind, mail, by)?;
         if !self.store.confirm_factor(enrolment, &hashes, &change).await? {
             // Another enrolment has begun since, or was faster.
@@ -164,7 +167,7 @@ impl Factors {
     ) -> Result<Vec<Secret<String>>, Error> {
         let since = self.proved(caller, code, by).await?;
         let (codes, hashes) = recovery::make(&self.entropy, caller.user.id)?;
-        let (kind, mail) = ("recovery_codes_renewed", MailKind::RecoveryCodesRenewed);
+        let (kind, mail) = (EventKind::RecoveryCodesReplaced, MailKind::RecoveryCodesRenewed);
         let change = self.change(&caller.user, None, kind, mail, by)?;
         if !self.store.renew_recovery_codes(since, &hashes, &change).await? {
             return Err(FactorError::Missing.into());
@@ -196,7 +199,7 @@ impl Factors {
         session_id: Option<Uuid>,
         by: &Actor,
     ) -> Result<(), Error> {
-        let (kind, mail) = ("factor_removed", MailKind::SecondFactorRemoved);
+        let (kind, mail) = (EventKind::FactorRemoved, MailKind::SecondFactorRemoved);
         let change = self.change(user, session_id, kind, mail, by)?;
         if !self.store.remove_factor(since, &change).await? {
             return Err(FactorError::Missing.into());
@@ -209,7 +212,7 @@ impl Factors {
         &self,
         user: &User,
         session_id: Option<Uuid>,
-        kind: &'static str,
+        kind: EventKind,
         mail: MailKind,
         by: &Actor,
     ) -> Result<FactorChange, Error> {
@@ -218,31 +221,8 @@ impl Factors {
             user_id: user.id,
             session_id,
             now,
-            event: self.event(Severity::Info, kind, user, by, "", now)?,
+            event: self.events.event(kind, by, Some(user.id), "")?,
             mail: self.mail(mail, user, now)?,
-        })
-    }
-
-    fn event(
-        &self,
-        severity: Severity,
-        kind: &'static str,
-        user: &User,
-        by: &Actor,
-        detail: &str,
-        now: DateTime<Utc>,
-    ) -> Result<SecurityEvent, Error> {
-        Ok(SecurityEvent {
-            id: self.entropy.new_id(now)?,
-            time: now,
-            severity,
-            kind,
-            actor_id: by.user_id,
-            subject_id: Some(user.id),
-            session_id: by.session_id,
-            ip_address: by.ip_address.clone(),
-            request_id: by.request_id.clone(),
-            detail: detail.to_owned(),
         })
     }
 

@@ -2,8 +2,10 @@
 
 pub mod account;
 mod address;
+pub mod alarm;
 pub mod cleanup;
 pub mod error;
+pub mod event;
 pub mod factor;
 pub mod mail_token;
 pub mod outbox;
@@ -15,6 +17,7 @@ pub mod refresh_token;
 pub(crate) mod sealing;
 pub mod security_state;
 pub mod session;
+pub mod sighting;
 pub mod signing_key;
 mod step_up;
 pub mod throttle;

@@ -19,12 +19,14 @@ pub use self::{
 use crate::{
     domain::mail_token::MailTokens,
     mail::{Mailer, SendError, message::Composer},
-    model::mail::{ClaimedMail, Outcome},
+    model::mail::{ClaimedMail, MailKind, Outcome},
     store::Store,
 };
 
 /// How many finished mails one tidying removes at most.
 const TIDY_AT_MOST: i64 = 1_000;
+/// How many events an alarm tells of one by one.
+const TOLD_IN_AN_ALARM: i64 = 10;
 /// The pause before what became of a mail is recorded again after the database failed.
 const RECORD_AGAIN: Duration = Duration::from_millis(500);
 /// The pause after the database failed to hand out mail.
@@ -142,7 +144,14 @@ impl Worker {
             .token_id
             .zip(mail.kind.purpose())
             .map(|(id, purpose)| self.tokens.token(id, purpose));
-        let message = match self.composer.compose(mail, token.as_ref()) {
+        let composed = match mail.kind {
+            MailKind::SecurityAlarm => match self.store.alarm(mail.id, TOLD_IN_AN_ALARM).await {
+                Ok(alarm) => self.composer.compose_alarm(mail, &alarm),
+                Err(error) => return self.try_again(claimed, error.to_string()),
+            },
+            _ => self.composer.compose(mail, token.as_ref()),
+        };
+        let message = match composed {
             Ok(message) => message,
             Err(unmailable) => {
                 return Outcome::Dead {

@@ -6,10 +6,10 @@ use service_runtime::{field::FieldError, secret::Secret};
 use uuid::Uuid;
 
 use crate::{
-    domain::{account::Accounts, error::Error},
+    domain::{account::Accounts, error::Error, session::Caller},
     model::{
-        client::Client, mail::MailKind, mail_token::Purpose, password::NewPassword, user::User,
-        username::Username,
+        client::Client, event::Actor, event_kind::EventKind, mail::MailKind, mail_token::Purpose,
+        password::NewPassword, user::User, username::Username,
     },
     store::password::Forgiven,
 };
@@ -21,11 +21,20 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::Throttled`].
-    pub async fn request_password_reset(&self, username: &str, client: &Client) -> Result<(), Error> {
+    pub async fn request_password_reset(
+        &self,
+        username: &str,
+        client: &Client,
+        by: &Actor,
+    ) -> Result<(), Error> {
         let wants = |user: &User| user.is_active;
         let purpose = Purpose::ResetPassword;
-        self.mail_link(username, client, purpose, MailKind::ResetPassword, wants)
-            .await
+        let asked = self.mail_link(username, client, purpose, MailKind::ResetPassword, wants);
+        if let Some(user_id) = asked.await? {
+            self.events
+                .note(EventKind::PasswordResetRequested, by, Some(user_id), "");
+        }
+        Ok(())
     }
 
     /// Sets a new password by the token of a reset mail and ends every session.
@@ -37,10 +46,10 @@ impl Accounts {
         token: &str,
         password: &Secret<String>,
         confirm: &Secret<String>,
-        client: &Client,
+        (client, by): (&Client, &Actor),
         deadline: Instant,
     ) -> Result<(), Error> {
-        let (id, stored, address) = match self.mail_token(token, Purpose::ResetPassword).await {
+        let (id, stored, address) = match self.mail_token(token, Purpose::ResetPassword, by).await {
             // A used token of a known account and one of an account that is gone are the same to a stranger.
             Err(Error::AccountGone) => return Err(Error::MailTokenInvalid),
             found => found?,
@@ -50,7 +59,7 @@ impl Accounts {
                 && Username::parse(&user.username).is_ok_and(|current| current.key() == address.key())
         });
         let Some(user) = user.filter(|_| stored.used_at.is_none()) else {
-            return Err(Error::MailTokenInvalid);
+            return Err(self.link_refused(by, Purpose::ResetPassword));
         };
         let mut faults = Vec::new();
         let new = self.new_password((password, confirm), own_data(&user), &mut faults, deadline);
@@ -60,16 +69,20 @@ impl Accounts {
         let password_hash = self.passwords.hash(new, deadline).await?;
         let now = self.clock.now();
         let notice = self.notice(MailKind::PasswordChanged, &user.username, now)?;
+        let event = self
+            .events
+            .event(EventKind::PasswordReset, by, Some(user.id), "")?;
+        let told = (&notice, Some(&event));
         let forgiven = Forgiven {
             accounts: self.throttle.names_of(&address),
             networks: self.throttle.networks_with(client, &[]),
         };
         if !self
             .store
-            .reset_password(id, user.id, &password_hash, &notice, &forgiven, now)
+            .reset_password(id, user.id, &password_hash, told, &forgiven, now)
             .await?
         {
-            return Err(Error::MailTokenInvalid);
+            return Err(self.link_refused(by, Purpose::ResetPassword));
         }
         self.bell.ring();
         Ok(())
@@ -81,8 +94,8 @@ impl Accounts {
     /// [`Error::Invalid`], [`Error::Throttled`], [`Error::Busy`].
     pub async fn change_password(
         &self,
-        user: &User,
-        session_id: Uuid,
+        Caller { user, session_id, .. }: &Caller,
+        by: &Actor,
         current: &Secret<String>,
         (password, confirm): (&Secret<String>, &Secret<String>),
         deadline: Instant,
@@ -98,19 +111,23 @@ impl Accounts {
         let (Some(new), true) = (new.await?, faults.is_empty()) else {
             return Err(Error::Invalid(faults));
         };
-        let mut stored = self.stored_form_of(user.id, current, deadline).await?;
+        let mut stored = self.stored_form_of(user.id, current, by, deadline).await?;
         let password_hash = self.passwords.hash(new, deadline).await?;
         let now = self.clock.now();
         let notice = self.notice(MailKind::PasswordChanged, &user.username, now)?;
+        let event = self
+            .events
+            .event(EventKind::PasswordChanged, by, Some(user.id), "")?;
+        let told = (&notice, Some(&event));
         let change = async |stored: String| {
             let store = &self.store;
             store
-                .change_password(user.id, session_id, &stored, &password_hash, &notice, now)
+                .change_password(user.id, *session_id, &stored, &password_hash, told, now)
                 .await
         };
         if !change(stored).await? {
             // Another change was faster, or a login that renewed the stored form of the same password.
-            stored = self.stored_form_of(user.id, current, deadline).await?;
+            stored = self.stored_form_of(user.id, current, by, deadline).await?;
             if !change(stored).await? {
                 return Err(Error::field("current_password", WRONG));
             }
@@ -124,6 +141,7 @@ impl Accounts {
         &self,
         user_id: Uuid,
         current: &Secret<String>,
+        by: &Actor,
         deadline: Instant,
     ) -> Result<String, Error> {
         let stored = self
@@ -141,7 +159,11 @@ impl Accounts {
             .or_refuse()?;
         match verdict.matches {
             true => Ok(stored),
-            false => Err(Error::field("current_password", WRONG)),
+            false => {
+                self.events
+                    .note(EventKind::PasswordChangeFailed, by, Some(user_id), "");
+                Err(Error::field("current_password", WRONG))
+            }
         }
     }
 

@@ -6,6 +6,8 @@ use chrono::NaiveDate;
 use crate::{
     domain::{account::Accounts, error::Error, session::Caller},
     model::{
+        event::Actor,
+        event_kind::EventKind,
         mail::MailKind,
         mail_token::Purpose,
         profile::{ColorMode, Profile},
@@ -60,6 +62,7 @@ impl Accounts {
     pub async fn update_profile(
         &self,
         caller: &Caller,
+        by: &Actor,
         change: ProfileChange,
         username: Option<Username>,
         revision: Option<i64>,
@@ -95,6 +98,10 @@ impl Accounts {
             effects
                 .mails
                 .push(self.notice(MailKind::UsernameChangeRequested, current.as_str(), now)?);
+            let (kind, user_id) = (EventKind::UsernameChangeRequested, caller.user.id);
+            effects
+                .events
+                .push(self.events.event(kind, by, Some(user_id), "")?);
         }
         let queued = !effects.mails.is_empty();
         let changed = self

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     domain::{
         error::Error,
+        event::Events,
         factor::Factors,
         password_pool::PasswordPool,
         refresh_token::{Claimed, RefreshTokens},
@@ -20,7 +21,8 @@ use crate::{
     },
     model::{
         client::Client,
-        event::{Actor, SecurityEvent, Severity},
+        event::Actor,
+        event_kind::EventKind,
         password::PasswordPolicy,
         session::{EndReason, FRESH, LONGEST_SESSION, SECOND_FACTOR, Session},
         user::User,
@@ -53,6 +55,8 @@ pub struct Sessions {
     pub throttle: Throttle,
     /// Who makes page tokens.
     pub pages: PageTokens,
+    /// Who tells the trail.
+    pub events: Events,
     /// How long an access token lives.
     pub access_lifetime: Duration,
     /// How long a refresh token lives.
@@ -98,15 +102,9 @@ impl Caller {
         )
     }
 
-    /// The person as whoever does something from this network address in this request.
-    pub fn actor(&self, client: &Client, request_id: &str, now: DateTime<Utc>) -> Actor {
-        Actor {
-            user_id: Some(self.user.id),
-            session_id: Some(self.session_id),
-            ip_address: client.ip_address.clone(),
-            request_id: request_id.to_owned(),
-            lacks_fresh_factor: self.user.factor_since.is_some() && !self.has_fresh_factor(now),
-        }
+    /// Whether the account has a second factor that was not proved a moment ago.
+    pub fn lacks_fresh_factor(&self, now: DateTime<Utc>) -> bool {
+        self.user.factor_since.is_some() && !self.has_fresh_factor(now)
     }
 }
 
@@ -122,7 +120,7 @@ impl Sessions {
         password: &Secret<String>,
         code: &Secret<String>,
         client: &Client,
-        request_id: &str,
+        by: &Actor,
         deadline: Instant,
     ) -> Result<Tokens, Error> {
         let mut faults = Vec::new();
@@ -146,20 +144,22 @@ impl Sessions {
         let is_active = credentials.as_ref().is_some_and(|it| it.user.is_active);
         let is_right = verdict.matches && is_active;
         let counted = self.throttle.login(username, client, known, is_right).await?;
+        let user_id = credentials.as_ref().map(|it| it.user.id);
         let Some(credentials) = credentials.filter(|_| is_right && counted.is_let_in()) else {
-            return Err(Error::InvalidCredentials);
+            let why = match user_id {
+                _ if !counted.is_let_in() => return Err(self.throttled(by, user_id)),
+                None => "unknown account",
+                Some(_) if !verdict.matches => "wrong password",
+                Some(_) => "inactive account",
+            };
+            return Err(self.refused(by, user_id, why));
         };
         let networks = self.throttle.networks_with(client, &credentials.known_networks);
         let (user, mut stored) = (credentials.user, credentials.password_hash);
         if verdict.outdated {
-            stored = self.renew(&user, stored, password, deadline).await?;
+            stored = self.renew(&user, stored, password, by, deadline).await?;
         }
-        let by = Actor {
-            ip_address: client.ip_address.clone(),
-            request_id: request_id.to_owned(),
-            ..Actor::default()
-        };
-        let factors = self.factors.at_login(&user, code, &by).await?;
+        let factors = self.factors.at_login(&user, code, by).await?;
 
         let now = self.clock.now();
         let session = Session {
@@ -176,27 +176,45 @@ impl Sessions {
             expires_at: self.expiry(now, now),
             ended_at: None,
         };
-        match self
+        let by_them = by.known_as(user.id, session.id);
+        let event = self.events.event(
+            EventKind::LoginSucceeded,
+            &by_them,
+            Some(user.id),
+            session.factors.join(" "),
+        )?;
+        let opened = self
             .store
-            .open_session(&session, &stored, networks.as_deref())
-            .await?
-        {
+            .open_session(&session, &stored, networks.as_deref(), Some(&event));
+        match opened.await? {
             Some(user) => self.tokens(&session, 0, user, now),
-            None => Err(Error::InvalidCredentials),
+            None => Err(self.refused(by, Some(user.id), "changed meanwhile")),
         }
+    }
+
+    /// The refusal of a login, noted. It says the same whatever the reason, which only the trail has.
+    fn refused(&self, by: &Actor, subject_id: Option<Uuid>, why: &str) -> Error {
+        self.events.note(EventKind::LoginFailed, by, subject_id, why);
+        Error::InvalidCredentials
+    }
+
+    /// The refusal of a login that was not counted because too many had failed, noted. It says what any other says.
+    fn throttled(&self, by: &Actor, subject_id: Option<Uuid>) -> Error {
+        self.events.note(EventKind::LoginThrottled, by, subject_id, "");
+        Error::InvalidCredentials
     }
 
     /// Goes on with a session.
     ///
     /// # Errors
     /// [`Error::RefreshFailed`], whatever is wrong with the token.
-    pub async fn refresh(&self, token: &str, client: &Client, request_id: &str) -> Result<Tokens, Error> {
-        let (claimed, session) = self.claimed(token).await?;
+    pub async fn refresh(&self, token: &str, by: &Actor) -> Result<Tokens, Error> {
+        let (claimed, session) = self.claimed(token, by).await?;
         let (now, next) = (self.clock.now(), claimed.counter.saturating_add(1));
         let expires_at = self.expiry(session.created_at, now);
         let refreshed = self
             .store
-            .refresh_session(session.id, claimed.counter, &client.ip_address, now, expires_at)
+            .refresh_session(session.id, claimed.counter, &by.ip_address, now, expires_at)
             .await?;
         if !refreshed {
             // Somebody was first, or the session is over: the row says which.
@@ -204,16 +222,18 @@ impl Sessions {
                 .store
                 .session(session.id)
                 .await?
-                .ok_or(Error::RefreshFailed)?;
-            if current.ended_at.is_some() || current.expires_at <= now {
-                return Err(Error::RefreshFailed);
-            }
+                .filter(|current| current.ended_at.is_none() && current.expires_at > now);
+            let Some(current) = current else {
+                return Err(self.not_refreshed(by, Some(&session), "the session is over"));
+            };
             if current.refresh_counter != next {
-                return self.replayed(&current, client, request_id, now).await;
+                return self.replayed(&current, by, now).await;
             }
         }
         let user = self.store.active_user(session.user_id, session.id, now).await?;
-        let (user, _) = user.ok_or(Error::RefreshFailed)?;
+        let Some((user, _)) = user else {
+            return Err(self.not_refreshed(by, Some(&session), "the session is over"));
+        };
         self.tokens(&session, next, user, now)
     }
 
@@ -221,10 +241,14 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Error::RefreshFailed`] for what is not a refresh token of ours.
-    pub async fn logout(&self, token: &str) -> Result<(), Error> {
-        let (_, session) = self.claimed(token).await?;
+    pub async fn logout(&self, token: &str, by: &Actor) -> Result<(), Error> {
+        let (_, session) = self.claimed(token, by).await?;
+        let by = by.known_as(session.user_id, session.id);
+        let event = self
+            .events
+            .event(EventKind::LoggedOut, &by, Some(session.user_id), "")?;
         self.store
-            .end_session(session.id, EndReason::Logout, self.clock.now(), None)
+            .end_session(session.id, EndReason::Logout, self.clock.now(), Some(&event))
             .await?;
         Ok(())
     }
@@ -233,10 +257,14 @@ impl Sessions {
     ///
     /// # Errors
     /// When the database cannot serve.
-    pub async fn logout_all(&self, caller: &Caller) -> Result<(), Error> {
+    pub async fn logout_all(&self, caller: &Caller, by: &Actor) -> Result<(), Error> {
+        let user_id = caller.user.id;
+        let event = self
+            .events
+            .event(EventKind::LoggedOutEverywhere, by, Some(user_id), "")?;
         Ok(self
             .store
-            .end_all_sessions(caller.user.id, EndReason::Logout, self.clock.now())
+            .end_all_sessions(user_id, EndReason::Logout, self.clock.now(), Some(&event))
             .await?)
     }
 
@@ -246,12 +274,18 @@ impl Sessions {
     /// When the database cannot serve. Doing it again goes on.
     pub async fn end_everybodys(&self) -> Result<usize, Error> {
         let (mut ended, mut after) = (0, Uuid::nil());
+        let nobody = Actor::default();
+        let mut event = Some(
+            self.events
+                .event(EventKind::SessionsEndedByOperator, &nobody, None, "")?,
+        );
         loop {
             let now = self.clock.now();
             let batch = self
                 .store
-                .end_anybodys_sessions(after, EndReason::Operator, now, ENDED_AT_ONCE)
+                .end_anybodys_sessions(after, EndReason::Operator, now, ENDED_AT_ONCE, event.as_ref())
                 .await?;
+            event = None;
             let Some(last) = batch.iter().max() else {
                 return Ok(ended);
             };
@@ -288,11 +322,15 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn revoke(&self, caller: &Caller, id: &str) -> Result<(), Error> {
+    pub async fn revoke(&self, caller: &Caller, by: &Actor, id: &str) -> Result<(), Error> {
         let id = Uuid::try_parse(id).map_err(|_| Error::NotFound("session"))?;
+        let user_id = caller.user.id;
+        let event = self
+            .events
+            .event(EventKind::SessionRevoked, by, Some(user_id), id.to_string())?;
         let ended = self
             .store
-            .revoke_session(id, caller.user.id, self.clock.now())
+            .revoke_session(id, user_id, self.clock.now(), Some(&event))
             .await?;
         if ended {
             Ok(())
@@ -330,46 +368,44 @@ impl Sessions {
     }
 
     /// A genuine refresh token and its session.
-    async fn claimed(&self, token: &str) -> Result<(Claimed, Session), Error> {
-        let claimed = RefreshTokens::read(token).ok_or(Error::RefreshFailed)?;
-        let session = self
-            .store
-            .session(claimed.session_id)
-            .await?
-            .ok_or(Error::RefreshFailed)?;
+    async fn claimed(&self, token: &str, by: &Actor) -> Result<(Claimed, Session), Error> {
+        let Some(claimed) = RefreshTokens::read(token) else {
+            return Err(self.not_refreshed(by, None, "not a refresh token"));
+        };
+        let Some(session) = self.store.session(claimed.session_id).await? else {
+            return Err(self.not_refreshed(by, None, "unknown session"));
+        };
         if !self.refresh_tokens.is_genuine(&claimed, &session.salt) {
-            return Err(Error::RefreshFailed);
+            return Err(self.not_refreshed(by, None, "not genuine"));
         }
         Ok((claimed, session))
     }
 
-    /// A token came back after its successor had been used: two parties hold it, so the session ends.
-    async fn replayed(
-        &self,
-        session: &Session,
-        client: &Client,
-        request_id: &str,
-        now: DateTime<Utc>,
-    ) -> Result<Tokens, Error> {
-        let event = SecurityEvent {
-            id: self.entropy.new_id(now)?,
-            time: now,
-            severity: Severity::Critical,
-            kind: "refresh_replayed",
-            actor_id: None,
-            subject_id: Some(session.user_id),
-            session_id: Some(session.id),
-            ip_address: client.ip_address.clone(),
-            request_id: request_id.to_owned(),
-            detail: "A refresh token was used again after its successor; the session was ended.".to_owned(),
+    /// The refusal of a refresh token, noted.
+    fn not_refreshed(&self, by: &Actor, session: Option<&Session>, why: &str) -> Error {
+        let about = Actor {
+            session_id: session.map(|session| session.id),
+            ..by.clone()
         };
-        if self
-            .store
+        let subject_id = session.map(|session| session.user_id);
+        self.events
+            .note(EventKind::RefreshFailed, &about, subject_id, why);
+        Error::RefreshFailed
+    }
+
+    /// A token came back after its successor had been used: two parties hold it, so the session ends.
+    async fn replayed(&self, session: &Session, by: &Actor, now: DateTime<Utc>) -> Result<Tokens, Error> {
+        let about = Actor {
+            session_id: Some(session.id),
+            ..by.clone()
+        };
+        let subject_id = Some(session.user_id);
+        let event = self
+            .events
+            .event(EventKind::RefreshReplayed, &about, subject_id, "")?;
+        self.store
             .end_session(session.id, EndReason::RefreshReplayed, now, Some(&event))
-            .await?
-        {
-            tracing::warn!(request_id, session_id = %session.id, user_id = %session.user_id, "refresh token replayed");
-        }
+            .await?;
         Err(Error::RefreshFailed)
     }
 
@@ -410,6 +446,7 @@ impl Sessions {
         user: &User,
         stored: String,
         password: &Secret<String>,
+        by: &Actor,
         deadline: Instant,
     ) -> Result<String, Error> {
         let renew = async {
@@ -427,7 +464,7 @@ impl Sessions {
         };
         match renew.await {
             Ok(Some(renewed)) => Ok(renewed),
-            Ok(None) => self.replaced_meanwhile(user.id, password, deadline).await,
+            Ok(None) => self.replaced_meanwhile(user.id, password, by, deadline).await,
             Err(error) => {
                 tracing::warn!(user_id = %user.id, %error, "an outdated password hash was not replaced");
                 Ok(stored)
@@ -441,13 +478,14 @@ impl Sessions {
         &self,
         user_id: Uuid,
         password: &Secret<String>,
+        by: &Actor,
         deadline: Instant,
     ) -> Result<String, Error> {
         let stored = self.store.password_hash(user_id).await?;
         let compared = self.passwords.verify(password, stored.clone(), deadline).await?;
         stored
             .filter(|_| compared.matches)
-            .ok_or(Error::InvalidCredentials)
+            .ok_or_else(|| self.refused(by, Some(user_id), "changed meanwhile"))
     }
 }
 

@@ -21,7 +21,8 @@ use self::sealing::SealedKeys;
 use crate::{
     domain::error::Error,
     model::{
-        event::{SecurityEvent, Severity},
+        event::SecurityEvent,
+        event_kind::EventKind,
         signing_key::{KeyState, NewKey, StoredKey},
     },
     store::{Store, signing_key::Revoked},
@@ -153,8 +154,7 @@ impl KeyRing {
         let event = SecurityEvent {
             id: source.entropy.new_id(now)?,
             time: now,
-            severity: Severity::Critical,
-            kind: "signing_key_revoked",
+            kind: EventKind::SigningKeyRevoked,
             actor_id: None,
             subject_id: None,
             session_id: None,

@@ -12,7 +12,7 @@ use crate::{
         factor::FactorError,
         session::{Caller, Sessions},
     },
-    model::{event::Actor, session::SECOND_FACTOR},
+    model::{event::Actor, event_kind::EventKind, session::SECOND_FACTOR},
 };
 
 impl Sessions {
@@ -51,6 +51,8 @@ impl Sessions {
             auth_time: now,
             factors,
         };
+        self.events
+            .note(EventKind::FactorProved, by, Some(caller.user.id), "");
         Ok((
             self.keys.sign(&access)?,
             (expires_at - now).to_std().unwrap_or_default(),

@@ -1,17 +1,19 @@
 //! Accounts as staff sees and changes them, and as other services may ask for them.
 
-use service_runtime::{clock::Clock, entropy::Entropy, page_token::PageTokens};
+use service_runtime::{clock::Clock, page_token::PageTokens};
 use uuid::Uuid;
 
 use crate::{
     domain::{
         error::Error,
+        event::Events,
         factor::FactorError,
         profile::{ProfileChange, not_changed},
         session::{next_page, page},
     },
     model::{
-        event::{Actor, SecurityEvent, Severity},
+        event::Actor,
+        event_kind::EventKind,
         session::EndReason,
         user::{User, UserOrder},
         username::Username,
@@ -34,10 +36,10 @@ pub struct Users {
     pub store: Store,
     /// When it is.
     pub clock: Clock,
-    /// Where ids come from.
-    pub entropy: Entropy,
     /// Who makes page tokens.
     pub pages: PageTokens,
+    /// Who tells the trail.
+    pub events: Events,
 }
 
 /// What staff may change about a user: `None` leaves it as it is.
@@ -137,11 +139,10 @@ impl Users {
     ) -> Result<User, Error> {
         let id = Uuid::try_parse(id).map_err(|_| Error::NotFound("user"))?;
         let now = self.clock.now();
-        let event_id = self.entropy.new_id(now)?;
         let changed = self.store.change_user(id, revision, now, |user| {
             let mut effects = Effects::default();
             change.profile.apply(&mut user.profile);
-            let was_staff = user.is_staff;
+            let (was_staff, was_active) = (user.is_staff, user.is_active);
             user.is_staff = change.is_staff.unwrap_or(was_staff);
             if user.is_staff && !was_staff && by.lacks_fresh_factor {
                 return Err(FactorError::NotFresh.into());
@@ -153,27 +154,24 @@ impl Users {
                 _ => {}
             }
             user.is_active = change.is_active.unwrap_or(user.is_active);
-            if user.is_staff != was_staff {
-                effects.events.push(SecurityEvent {
-                    id: event_id,
-                    time: now,
-                    severity: if user.is_staff {
-                        Severity::Critical
-                    } else {
-                        Severity::Warning
-                    },
-                    kind: if user.is_staff {
-                        "staff_granted"
-                    } else {
-                        "staff_revoked"
-                    },
-                    actor_id: by.user_id,
-                    subject_id: Some(user.id),
-                    session_id: by.session_id,
-                    ip_address: by.ip_address.clone(),
-                    request_id: by.request_id.clone(),
-                    detail: String::new(),
-                });
+            for (was, is, gained, lost) in [
+                (
+                    was_staff,
+                    user.is_staff,
+                    EventKind::StaffGranted,
+                    EventKind::StaffRevoked,
+                ),
+                (
+                    was_active,
+                    user.is_active,
+                    EventKind::UserActivated,
+                    EventKind::UserDeactivated,
+                ),
+            ] {
+                if was != is {
+                    let kind = if is { gained } else { lost };
+                    effects.events.push(self.events.event(kind, by, Some(id), "")?);
+                }
             }
             Ok::<_, Error>(effects)
         });

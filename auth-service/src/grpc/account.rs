@@ -42,7 +42,10 @@ impl AccountService for AccountApi {
     async fn register(&self, request: Request<pb::RegisterRequest>) -> Result<Response<pb::User>, Status> {
         let context = RequestContext::of(&request);
         let told = |error| status(error, &context);
-        let client = self.callers.client(&request);
+        let (client, by) = (
+            self.callers.client(&request),
+            self.callers.actor(&request, &context, None),
+        );
         let message = request.into_inner();
         let once = once::registration(&self.fingerprints, &message).map_err(told)?;
         let asked = Registration {
@@ -55,7 +58,7 @@ impl AccountService for AccountApi {
         };
         let user = self
             .accounts
-            .register(asked, context.deadline)
+            .register(asked, &by, context.deadline)
             .await
             .map_err(told)?;
         Ok(Response::new(encode::user(user)))
@@ -66,7 +69,8 @@ impl AccountService for AccountApi {
         request: Request<pb::VerifyEmailRequest>,
     ) -> Result<Response<pb::User>, Status> {
         let context = RequestContext::of(&request);
-        let user = self.accounts.verify_email(&request.get_ref().token).await;
+        let by = self.callers.actor(&request, &context, None);
+        let user = self.accounts.verify_email(&request.get_ref().token, &by).await;
         Ok(Response::new(encode::user(
             user.map_err(|error| status(error, &context))?,
         )))
@@ -90,9 +94,10 @@ impl AccountService for AccountApi {
         request: Request<pb::RequestPasswordResetRequest>,
     ) -> Result<Response<pb::RequestPasswordResetResponse>, Status> {
         let context = RequestContext::of(&request);
+        let by = self.callers.actor(&request, &context, None);
         let queued = self
             .accounts
-            .request_password_reset(&request.get_ref().username, &self.callers.client(&request))
+            .request_password_reset(&request.get_ref().username, &self.callers.client(&request), &by)
             .await;
         queued.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::RequestPasswordResetResponse {}))
@@ -103,7 +108,10 @@ impl AccountService for AccountApi {
         request: Request<pb::ResetPasswordRequest>,
     ) -> Result<Response<pb::ResetPasswordResponse>, Status> {
         let context = RequestContext::of(&request);
-        let client = self.callers.client(&request);
+        let (client, by) = (
+            self.callers.client(&request),
+            self.callers.actor(&request, &context, None),
+        );
         let message = request.into_inner();
         let (password, confirm) = (
             Secret::new(message.password),
@@ -111,7 +119,13 @@ impl AccountService for AccountApi {
         );
         let reset = self
             .accounts
-            .reset_password(&message.token, &password, &confirm, &client, context.deadline)
+            .reset_password(
+                &message.token,
+                &password,
+                &confirm,
+                (&client, &by),
+                context.deadline,
+            )
             .await;
         reset.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::ResetPasswordResponse {}))
@@ -122,7 +136,11 @@ impl AccountService for AccountApi {
         request: Request<pb::ConfirmUsernameRequest>,
     ) -> Result<Response<pb::User>, Status> {
         let context = RequestContext::of(&request);
-        let user = self.accounts.confirm_username(&request.get_ref().token).await;
+        let by = self.callers.actor(&request, &context, None);
+        let user = self
+            .accounts
+            .confirm_username(&request.get_ref().token, &by)
+            .await;
         Ok(Response::new(encode::user(
             user.map_err(|error| status(error, &context))?,
         )))
@@ -143,6 +161,7 @@ impl AccountService for AccountApi {
         let context = RequestContext::of(&request);
         let told = |error| status(error, &context);
         let caller = caller(&request)?;
+        let by = self.callers.actor(&request, &context, Some(&caller));
         let message = request.into_inner();
         let source = message.profile.unwrap_or_default();
         let (mut change, mut username) = (ProfileChange::default(), None);
@@ -158,7 +177,7 @@ impl AccountService for AccountApi {
             .map_err(told)?;
         let user = self
             .accounts
-            .update_profile(&caller, change, username, revision)
+            .update_profile(&caller, &by, change, username, revision)
             .await
             .map_err(told)?;
         Ok(Response::new(encode::profile(user)))
@@ -170,6 +189,7 @@ impl AccountService for AccountApi {
     ) -> Result<Response<pb::ChangePasswordResponse>, Status> {
         let context = RequestContext::of(&request);
         let caller = caller(&request)?;
+        let by = self.callers.actor(&request, &context, Some(&caller));
         let message = request.into_inner();
         let current = Secret::new(message.current_password);
         let (password, confirm) = (
@@ -179,7 +199,7 @@ impl AccountService for AccountApi {
         let new = (&password, &confirm);
         let changed = self
             .accounts
-            .change_password(&caller.user, caller.session_id, &current, new, context.deadline)
+            .change_password(&caller, &by, &current, new, context.deadline)
             .await;
         changed.map_err(|error: Error| status(error, &context))?;
         Ok(Response::new(pb::ChangePasswordResponse {}))

@@ -1,6 +1,7 @@
 //! Who calls: people by the sessions of their tokens, and the device behind the gateway.
 
 use std::{
+    net::IpAddr,
     sync::{Arc, Once},
     time::Duration,
 };
@@ -17,9 +18,12 @@ use service_runtime::grpc::{
 use tonic::{Request, Status};
 
 use crate::{
-    domain::session::{Caller, Sessions},
+    domain::{
+        event::Events,
+        session::{Caller, Sessions},
+    },
     grpc::refusal::status,
-    model::{client::Client, event::Actor},
+    model::{client::Client, event::Actor, event_kind::EventKind},
 };
 
 /// Said once: which service it is does not change from call to call.
@@ -32,6 +36,8 @@ pub struct Callers {
     pub sessions: Sessions,
     /// What services show.
     pub services: ServiceTokens,
+    /// Who is told of those who were refused.
+    pub events: Events,
 }
 
 /// The sessions are here, so that every answer is of now.
@@ -48,6 +54,18 @@ impl Identify for Callers {
         let caller = caller.map_err(|error| status(error, context))?;
         context.called_by(caller.user.id);
         Ok(Arc::new(caller))
+    }
+
+    fn denied(&self, context: &RequestContext, client: Option<IpAddr>, caller: Option<&Caller>) {
+        let by = Actor {
+            user_id: caller.map(|caller| caller.user.id),
+            session_id: caller.map(|caller| caller.session_id),
+            ip_address: client.map(|client| client.to_string()).unwrap_or_default(),
+            request_id: (*context.request_id).to_owned(),
+            ..Actor::default()
+        };
+        self.events
+            .note(EventKind::AccessDenied, &by, None, &*context.method);
     }
 }
 
@@ -72,26 +90,45 @@ pub(crate) fn caller<T>(request: &Request<T>) -> Result<Arc<Caller>, Status> {
 impl Callers {
     /// The device that calls: what a service says of it, otherwise the peer of the connection.
     pub(crate) fn client<T>(&self, request: &Request<T>) -> Client {
-        let told = |name| request.metadata().get(name).and_then(|value| value.to_str().ok());
-        let agent = |name| told(name).unwrap_or_default();
-        if self.services.shown_in(request.metadata().as_ref()) {
-            let address = told(CLIENT_ADDRESS).unwrap_or_else(|| {
-                TELLS_NO_ADDRESS.call_once(|| {
-                    tracing::warn!(
-                        "limits per network are off for whom a service calls without saying so in {CLIENT_ADDRESS}"
-                    );
-                });
-                ""
+        let headers = request.metadata().as_ref();
+        let is_service = self.services.shown_in(headers);
+        if is_service && !headers.contains_key(CLIENT_ADDRESS) {
+            TELLS_NO_ADDRESS.call_once(|| {
+                tracing::warn!(
+                    "limits per network are off for whom a service calls without saying so in {CLIENT_ADDRESS}"
+                );
             });
-            return Client::new(agent(CLIENT_USER_AGENT), address);
         }
-        let peer = RequestContext::of(request).peer.map(|peer| peer.to_string());
-        Client::new(agent("user-agent"), peer.unwrap_or_default())
+        let agent = headers.get(if is_service {
+            CLIENT_USER_AGENT
+        } else {
+            "user-agent"
+        });
+        let agent = agent.and_then(|agent| agent.to_str().ok());
+        Client::new(agent.unwrap_or_default(), self.address(request))
     }
 
-    /// The person who calls, as whoever does something.
-    pub(crate) fn actor<T>(&self, caller: &Caller, request: &Request<T>, context: &RequestContext) -> Actor {
+    /// Who does what is asked for: the person, if they are known, and where they are.
+    pub(crate) fn actor<T>(
+        &self,
+        request: &Request<T>,
+        context: &RequestContext,
+        caller: Option<&Caller>,
+    ) -> Actor {
         let now = self.sessions.clock.now();
-        caller.actor(&self.client(request), &context.request_id, now)
+        Actor {
+            user_id: caller.map(|caller| caller.user.id),
+            session_id: caller.map(|caller| caller.session_id),
+            ip_address: self.address(request),
+            request_id: (*context.request_id).to_owned(),
+            lacks_fresh_factor: caller.is_some_and(|caller| caller.lacks_fresh_factor(now)),
+        }
+    }
+
+    fn address<T>(&self, request: &Request<T>) -> String {
+        let address = self
+            .services
+            .client(request.metadata().as_ref(), RequestContext::of(request).peer);
+        address.map(|address| address.to_string()).unwrap_or_default()
     }
 }

@@ -50,7 +50,7 @@ impl FactorService for FactorApi {
     ) -> Result<Response<pb::RecoveryCodes>, Status> {
         let context = RequestContext::of(&request);
         let caller = caller(&request)?;
-        let by = self.callers.actor(&caller, &request, &context);
+        let by = self.callers.actor(&request, &context, Some(&caller));
         let code = Secret::new(request.into_inner().code);
         let codes = self.factors.confirm(&caller, &code, &by).await;
         let codes = codes.map_err(|error| status(error, &context))?;
@@ -63,7 +63,7 @@ impl FactorService for FactorApi {
     ) -> Result<Response<pb::RemoveTotpResponse>, Status> {
         let context = RequestContext::of(&request);
         let caller = caller(&request)?;
-        let by = self.callers.actor(&caller, &request, &context);
+        let by = self.callers.actor(&request, &context, Some(&caller));
         let code = Secret::new(request.into_inner().code);
         let removed = self.factors.remove(&caller, &code, &by).await;
         removed.map_err(|error| status(error, &context))?;
@@ -76,7 +76,7 @@ impl FactorService for FactorApi {
     ) -> Result<Response<pb::RecoveryCodes>, Status> {
         let context = RequestContext::of(&request);
         let caller = caller(&request)?;
-        let by = self.callers.actor(&caller, &request, &context);
+        let by = self.callers.actor(&request, &context, Some(&caller));
         let code = Secret::new(request.into_inner().code);
         let codes = self.factors.renew_recovery_codes(&caller, &code, &by).await;
         let codes = codes.map_err(|error| status(error, &context))?;

@@ -3,6 +3,7 @@
 pub mod account;
 mod caller;
 pub(crate) mod encode;
+mod event;
 pub mod factor;
 mod mask;
 mod once;

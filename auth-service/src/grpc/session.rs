@@ -26,23 +26,27 @@ impl SessionService for SessionApi {
     async fn login(&self, request: Request<pb::LoginRequest>) -> Result<Response<pb::TokenPair>, Status> {
         let context = RequestContext::of(&request);
         let client = self.callers.client(&request);
+        let by = self.callers.actor(&request, &context, None);
         let message = request.into_inner();
         let (password, code) = (Secret::new(message.password), Secret::new(message.code));
-        let (request_id, deadline) = (&context.request_id, context.deadline);
         let tokens = self
             .sessions
-            .login(&message.username, &password, &code, &client, request_id, deadline)
+            .login(
+                &message.username,
+                &password,
+                &code,
+                &client,
+                &by,
+                context.deadline,
+            )
             .await;
         answer(tokens, &context)
     }
 
     async fn refresh(&self, request: Request<pb::RefreshRequest>) -> Result<Response<pb::TokenPair>, Status> {
         let context = RequestContext::of(&request);
-        let client = self.callers.client(&request);
-        let tokens = self
-            .sessions
-            .refresh(&request.get_ref().refresh, &client, &context.request_id)
-            .await;
+        let by = self.callers.actor(&request, &context, None);
+        let tokens = self.sessions.refresh(&request.get_ref().refresh, &by).await;
         answer(tokens, &context)
     }
 
@@ -51,7 +55,8 @@ impl SessionService for SessionApi {
         request: Request<pb::LogoutRequest>,
     ) -> Result<Response<pb::LogoutResponse>, Status> {
         let context = RequestContext::of(&request);
-        let ended = self.sessions.logout(&request.get_ref().refresh).await;
+        let by = self.callers.actor(&request, &context, None);
+        let ended = self.sessions.logout(&request.get_ref().refresh, &by).await;
         ended.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::LogoutResponse {}))
     }
@@ -59,7 +64,7 @@ impl SessionService for SessionApi {
     async fn step_up(&self, request: Request<pb::StepUpRequest>) -> Result<Response<pb::SteppedUp>, Status> {
         let context = RequestContext::of(&request);
         let caller = caller(&request)?;
-        let by = self.callers.actor(&caller, &request, &context);
+        let by = self.callers.actor(&request, &context, Some(&caller));
         let code = Secret::new(request.into_inner().code);
         let stepped_up = self.sessions.step_up(&caller, &code, &by).await;
         Ok(Response::new(encode::stepped_up(
@@ -73,8 +78,9 @@ impl SessionService for SessionApi {
     ) -> Result<Response<pb::LogoutAllResponse>, Status> {
         let context = RequestContext::of(&request);
         let caller = caller(&request)?;
+        let by = self.callers.actor(&request, &context, Some(&caller));
         self.sessions
-            .logout_all(&caller)
+            .logout_all(&caller, &by)
             .await
             .map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::LogoutAllResponse {}))
@@ -108,7 +114,8 @@ impl SessionService for SessionApi {
     ) -> Result<Response<pb::RevokeSessionResponse>, Status> {
         let context = RequestContext::of(&request);
         let caller = caller(&request)?;
-        let revoked = self.sessions.revoke(&caller, &request.get_ref().id).await;
+        let by = self.callers.actor(&request, &context, Some(&caller));
+        let revoked = self.sessions.revoke(&caller, &by, &request.get_ref().id).await;
         revoked.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::RevokeSessionResponse {}))
     }

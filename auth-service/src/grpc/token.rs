@@ -8,8 +8,8 @@ use service_runtime::{grpc::context::RequestContext, lifecycle::Tasks};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    domain::{error::Error, security_state::SecurityState, session::Sessions, user::Users},
-    grpc::{encode, refusal::status},
+    domain::{error::Error, event::Events, security_state::SecurityState, session::Sessions, user::Users},
+    grpc::{encode, event, refusal::status},
 };
 
 /// Serves `TokenService`.
@@ -21,6 +21,8 @@ pub struct TokenApi {
     pub users: Users,
     /// What has changed for them.
     pub security: SecurityState,
+    /// The trail.
+    pub events: Events,
     /// What ends the streams.
     pub tasks: Tasks,
 }
@@ -88,5 +90,14 @@ impl TokenService for TokenApi {
         });
         let until_stopped = updates.take_until(async move { tasks.stopping().await });
         Ok(Response::new(until_stopped.boxed()))
+    }
+    async fn record_security_event(
+        &self,
+        request: Request<pb::RecordSecurityEventRequest>,
+    ) -> Result<Response<pb::RecordSecurityEventResponse>, Status> {
+        let context = RequestContext::of(&request);
+        let recorded = self.events.record(event::sighting(request.get_ref())).await;
+        recorded.map_err(|error| status(error, &context))?;
+        Ok(Response::new(pb::RecordSecurityEventResponse {}))
     }
 }

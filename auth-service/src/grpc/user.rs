@@ -5,8 +5,11 @@ use service_runtime::grpc::context::RequestContext;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    domain::user::{UserChange, UserQuery, Users},
-    grpc::{Callers, caller::caller, encode, mask, profile, refusal::status},
+    domain::{
+        event::Events,
+        user::{UserChange, UserQuery, Users},
+    },
+    grpc::{Callers, caller::caller, encode, event, mask, profile, refusal::status},
 };
 
 /// Serves `UserService`.
@@ -14,6 +17,8 @@ use crate::{
 pub struct UserApi {
     /// The rules.
     pub users: Users,
+    /// The trail.
+    pub events: Events,
     /// From where it is called.
     pub callers: Callers,
 }
@@ -61,7 +66,7 @@ impl UserService for UserApi {
         let context = RequestContext::of(&request);
         let told = |error| status(error, &context);
         let caller = caller(&request)?;
-        let by = self.callers.actor(&caller, &request, &context);
+        let by = self.callers.actor(&request, &context, Some(&caller));
         let message = request.into_inner();
         let source = message.user.unwrap_or_default();
         let mut change = UserChange::default();
@@ -82,5 +87,18 @@ impl UserService for UserApi {
             .await
             .map_err(told)?;
         Ok(Response::new(encode::user(user)))
+    }
+    async fn list_security_events(
+        &self,
+        request: Request<pb::ListSecurityEventsRequest>,
+    ) -> Result<Response<pb::ListSecurityEventsResponse>, Status> {
+        let context = RequestContext::of(&request);
+        let told = |error| status(error, &context);
+        let query = event::query(request.get_ref()).map_err(told)?;
+        let (events, next_page_token) = self.events.list(query).await.map_err(told)?;
+        Ok(Response::new(pb::ListSecurityEventsResponse {
+            security_events: events.into_iter().map(event::encode).collect(),
+            next_page_token,
+        }))
     }
 }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::model::mail::MailKind;
+use crate::model::{alarm::Alarm, event::RecordedEvent, event_kind::EventKind, mail::MailKind};
 
 /// What mails of one kind say.
 pub(super) struct Words {
@@ -105,6 +105,13 @@ pub(super) const fn words(kind: MailKind) -> Words {
             not_you: "If it was not you, ask for a new password on the login page at once, and then make new \
                       recovery codes.",
         },
+        MailKind::SecurityAlarm => Words {
+            subject: "Security alarm",
+            news: "Something happened at Online Edu that somebody should look into now.",
+            action: "",
+            not_you: "Administrators find all of it at /api/v1/security-events?severity=critical. What follows \
+                      within 15 minutes comes in one mail then.",
+        },
     }
 }
 
@@ -117,12 +124,60 @@ pub(super) struct Link {
     pub(super) until: String,
 }
 
+/// Critical events, in lines.
+pub(super) struct Told {
+    /// How often each kind, and what that says.
+    pub(super) counts: Vec<String>,
+    /// The first of them: when and what, and who, whom, where.
+    pub(super) first: Vec<(String, String)>,
+    /// How many there are besides.
+    pub(super) more: i64,
+}
+
+impl Told {
+    pub(super) fn of(alarm: &Alarm) -> Self {
+        let count = |(kind, count): &(String, i64)| match EventKind::parse(kind) {
+            Some(known) => format!("{count} × {kind}: {}", known.meaning()),
+            None => format!("{count} × {kind}"),
+        };
+        let first = |event: &RecordedEvent| {
+            let when = event.time.format("%-d %B %Y, %H:%M:%S UTC");
+            (format!("{when}, {}", event.kind), circumstances(event))
+        };
+        let told = i64::try_from(alarm.first.len()).unwrap_or(i64::MAX);
+        Self {
+            counts: alarm.counts.iter().map(count).collect(),
+            first: alarm.first.iter().map(first).collect(),
+            more: alarm.all() - told,
+        }
+    }
+}
+
+/// Who did it to whom, from where; in ids.
+fn circumstances(event: &RecordedEvent) -> String {
+    let id = |id: Option<uuid::Uuid>| id.map(|id| id.to_string());
+    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let known = [
+        ("event", Some(event.id.to_string())),
+        ("by user", id(event.actor_id)),
+        ("about user", id(event.subject_id)),
+        ("session", id(event.session_id)),
+        ("from", text(&event.ip_address)),
+        ("request", text(&event.request_id)),
+    ];
+    let known = known
+        .into_iter()
+        .filter_map(|(what, which)| Some(format!("{what} {}", which?)));
+    known.collect::<Vec<_>>().join(", ")
+}
+
 /// The text part.
 #[derive(Template)]
 #[template(path = "letter.txt")]
 pub(super) struct Text<'a> {
     pub(super) words: &'a Words,
     pub(super) link: Option<&'a Link>,
+    pub(super) told: Option<&'a Told>,
     pub(super) recipient: &'a str,
     pub(super) site: &'a str,
 }
@@ -133,6 +188,7 @@ pub(super) struct Text<'a> {
 pub(super) struct Html<'a> {
     pub(super) words: &'a Words,
     pub(super) link: Option<&'a Link>,
+    pub(super) told: Option<&'a Told>,
     pub(super) recipient: &'a str,
     pub(super) site: &'a str,
 }

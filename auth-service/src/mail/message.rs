@@ -16,11 +16,11 @@ use service_runtime::secret::Secret;
 use uuid::Uuid;
 
 use super::{
-    letter::{self, Html, Link, Text},
+    letter::{self, Html, Link, Text, Told},
     link::Site,
     validity,
 };
-use crate::model::mail::NewMail;
+use crate::model::{alarm::Alarm, mail::NewMail};
 
 /// Whose name stands beside a sender's bare address.
 const PRODUCT: &str = "Online Edu";
@@ -100,6 +100,24 @@ impl Composer {
     /// # Errors
     /// [`Unmailable`].
     pub fn compose(&self, mail: &NewMail, token: Option<&Secret<String>>) -> Result<Message, Unmailable> {
+        let link = self.link(mail, token)?;
+        self.message(mail, link.as_ref(), None)
+    }
+
+    /// Makes the message of a queued alarm.
+    ///
+    /// # Errors
+    /// [`Unmailable`].
+    pub fn compose_alarm(&self, mail: &NewMail, alarm: &Alarm) -> Result<Message, Unmailable> {
+        self.message(mail, None, Some(&Told::of(alarm)))
+    }
+
+    fn message(
+        &self,
+        mail: &NewMail,
+        link: Option<&Link>,
+        told: Option<&Told>,
+    ) -> Result<Message, Unmailable> {
         let to = recipient(&mail.recipient)?;
         let envelope = Envelope::new(Some(self.from.email.clone()), vec![to.clone()])
             .map_err(|_| Unmailable::Recipient)?;
@@ -113,7 +131,7 @@ impl Composer {
             .date(SystemTime::from(mail.created_at).max(SystemTime::UNIX_EPOCH))
             .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
             .envelope(envelope.clone())
-            .multipart(self.body(mail, token)?)
+            .multipart(self.body(mail, link, told)?)
             .map_err(|_| Unmailable::Writing)?;
         Ok(Message {
             id: mail.id,
@@ -122,13 +140,18 @@ impl Composer {
         })
     }
 
-    fn body(&self, mail: &NewMail, token: Option<&Secret<String>>) -> Result<MultiPart, Unmailable> {
-        let (words, link) = (letter::words(mail.kind), self.link(mail, token)?);
-        let (words, link) = (&words, link.as_ref());
+    fn body(
+        &self,
+        mail: &NewMail,
+        link: Option<&Link>,
+        told: Option<&Told>,
+    ) -> Result<MultiPart, Unmailable> {
+        let words = &letter::words(mail.kind);
         let (recipient, site) = (mail.recipient.as_str(), self.site.as_str());
         let text = Text {
             words,
             link,
+            told,
             recipient,
             site,
         }
@@ -137,6 +160,7 @@ impl Composer {
         let html = Html {
             words,
             link,
+            told,
             recipient,
             site,
         }

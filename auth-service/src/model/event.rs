@@ -3,8 +3,10 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::model::event_kind::EventKind;
+
 /// How much an event matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub enum Severity {
     /// Worth keeping.
     Info,
@@ -21,6 +23,15 @@ impl Severity {
             Self::Info => "info",
             Self::Warning => "warning",
             Self::Critical => "critical",
+        }
+    }
+
+    /// Reads the word in the database, which knows no others.
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "info" => Self::Info,
+            "warning" => Self::Warning,
+            _ => Self::Critical,
         }
     }
 }
@@ -40,9 +51,43 @@ pub struct Actor {
     pub lacks_fresh_factor: bool,
 }
 
-/// What happened.
+impl Actor {
+    /// The same, now that it is known who it is.
+    pub fn known_as(&self, user_id: Uuid, session_id: Uuid) -> Self {
+        Self {
+            user_id: Some(user_id),
+            session_id: Some(session_id),
+            ..self.clone()
+        }
+    }
+}
+
+/// Something that happened.
 #[derive(Debug, Clone)]
 pub struct SecurityEvent {
+    /// UUIDv7.
+    pub id: Uuid,
+    /// When.
+    pub time: DateTime<Utc>,
+    /// What it is; says how much it matters.
+    pub kind: EventKind,
+    /// Who did it, if known.
+    pub actor_id: Option<Uuid>,
+    /// Whose account it is about.
+    pub subject_id: Option<Uuid>,
+    /// Which session it is about, or in which it was done.
+    pub session_id: Option<Uuid>,
+    /// From which network address; empty when unknown.
+    pub ip_address: String,
+    /// In which request; empty when there is none.
+    pub request_id: String,
+    /// What else there is to know, for people.
+    pub detail: String,
+}
+
+/// An event as the trail has it: a newer version may have written a kind that this one does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedEvent {
     /// UUIDv7.
     pub id: Uuid,
     /// When.
@@ -50,17 +95,34 @@ pub struct SecurityEvent {
     /// How much it matters.
     pub severity: Severity,
     /// What it is, in snake_case.
-    pub kind: &'static str,
+    pub kind: String,
     /// Who did it, if known.
     pub actor_id: Option<Uuid>,
     /// Whose account it is about.
     pub subject_id: Option<Uuid>,
-    /// In which session.
+    /// Which session it is about, or in which it was done.
     pub session_id: Option<Uuid>,
     /// From which network address; empty when unknown.
     pub ip_address: String,
-    /// In which request.
+    /// In which request; empty when there is none.
     pub request_id: String,
     /// What else there is to know, for people.
     pub detail: String,
+}
+
+/// Which events to list: `None` leaves something open.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct EventFilter {
+    /// Those that matter as much, or more.
+    pub severity: Option<Severity>,
+    /// Those of this kind.
+    pub kind: Option<&'static str>,
+    /// What this user did.
+    pub actor_id: Option<Uuid>,
+    /// What this user's account is about.
+    pub subject_id: Option<Uuid>,
+    /// Those of this moment and later.
+    pub since: Option<DateTime<Utc>>,
+    /// Those before this moment.
+    pub until: Option<DateTime<Utc>>,
 }

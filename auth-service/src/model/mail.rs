@@ -30,11 +30,13 @@ pub enum MailKind {
     RecoveryCodeUsed,
     /// There are new recovery codes.
     RecoveryCodesRenewed,
+    /// Critical security events; goes to whoever is to be told of them.
+    SecurityAlarm,
 }
 
 impl MailKind {
     /// Every kind there is.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::VerifyEmail,
         Self::AlreadyRegistered,
         Self::ResetPassword,
@@ -46,6 +48,7 @@ impl MailKind {
         Self::SecondFactorFailing,
         Self::RecoveryCodeUsed,
         Self::RecoveryCodesRenewed,
+        Self::SecurityAlarm,
     ];
 
     /// The word in the database.
@@ -62,6 +65,7 @@ impl MailKind {
             Self::SecondFactorFailing => "second_factor_failing",
             Self::RecoveryCodeUsed => "recovery_code_used",
             Self::RecoveryCodesRenewed => "recovery_codes_renewed",
+            Self::SecurityAlarm => "security_alarm",
         }
     }
 
@@ -83,7 +87,8 @@ impl MailKind {
             | Self::SecondFactorRemoved
             | Self::SecondFactorFailing
             | Self::RecoveryCodeUsed
-            | Self::RecoveryCodesRenewed => None,
+            | Self::RecoveryCodesRenewed
+            | Self::SecurityAlarm => None,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The vocabulary: parsed types without I/O. Past a `parse` nothing is checked twice.
 
+pub mod alarm;
 pub mod client;
 pub mod event;
+pub mod event_kind;
 pub mod factor;
 pub mod mail;
 pub mod mail_token;

@@ -7,11 +7,12 @@ use uuid::Uuid;
 
 use crate::{
     model::{
-        mail::NewMail, mail_token::NewMailToken, security_change::SecurityChange, user::User,
-        username::Username,
+        event::SecurityEvent, mail::NewMail, mail_token::NewMailToken, security_change::SecurityChange,
+        user::User, username::Username,
     },
     store::{
         Error, Store,
+        event::Trail,
         mail_token::MailTokenTable,
         outbox::Outbox,
         security_change::CommitChanges,
@@ -51,8 +52,8 @@ impl Store {
         })
     }
 
-    /// Makes an account active whose address was proved, if that is still its address. A second proof changes
-    /// nothing: in particular it does not undo that staff deactivated the account since.
+    /// Makes an account active whose address was proved, if that is still its address, and tells the trail. A second
+    /// proof changes nothing: in particular it does not undo that staff deactivated the account since.
     ///
     /// # Errors
     /// When the database fails.
@@ -62,6 +63,7 @@ impl Store {
         user_id: Uuid,
         address: &Username,
         now: DateTime<Utc>,
+        event: Option<&SecurityEvent>,
     ) -> Result<Proved, Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
@@ -84,13 +86,17 @@ impl Store {
             .bind(address.key())
             .fetch_optional(&mut *tx)
             .await?;
-            let change = (changed.rows_affected() == 1).then_some(SecurityChange::UserChanged(user_id));
+            let is_first = changed.rows_affected() == 1;
+            if let (true, Some(event)) = (is_first, event) {
+                tx.tell(event).await?;
+            }
+            let change = is_first.then_some(SecurityChange::UserChanged(user_id));
             tx.commit_with(change.as_slice(), now, &self.news).await?;
             Ok(user.map_or(Proved::Invalid, |UserRow(user)| Proved::Yes(Box::new(user))))
         })
     }
 
-    /// Puts a pending address into effect that was proved. A second proof changes nothing.
+    /// Puts a pending address into effect that was proved, and tells the trail. A second proof changes nothing.
     ///
     /// # Errors
     /// When the database fails.
@@ -100,6 +106,7 @@ impl Store {
         user_id: Uuid,
         address: &Username,
         now: DateTime<Utc>,
+        event: Option<&SecurityEvent>,
     ) -> Result<Proved, Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
@@ -138,6 +145,9 @@ impl Store {
                 changed => changed?,
             };
             tx.use_token(token_id, now).await?;
+            if let Some(event) = event {
+                tx.tell(event).await?;
+            }
             tx.commit_with(&[SecurityChange::UserChanged(user_id)], now, &self.news)
                 .await?;
             Ok(Proved::Yes(Box::new(user)))

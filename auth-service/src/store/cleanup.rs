@@ -49,6 +49,31 @@ impl Store {
         self.remove(sql, before, limit).await
     }
 
+    /// Removes up to `limit` security events from before `before`, which from then on is the moment since which all
+    /// are kept; says how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn remove_old_events(&self, before: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
+        on!(&self.writes, |pool| {
+            let mut tx = pool.begin_write().await?;
+            sqlx::query("UPDATE security_event_marks SET time = $1 WHERE name = 'kept_since' AND time < $1")
+                .bind(before)
+                .execute(&mut *tx)
+                .await?;
+            let done = sqlx::query(
+                "DELETE FROM security_events WHERE id IN \
+                 (SELECT id FROM security_events WHERE time < $1 ORDER BY time LIMIT $2)",
+            )
+            .bind(before)
+            .bind(limit)
+            .execute(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            Ok(done.rows_affected())
+        })
+    }
+
     /// Removes up to `limit` answers kept for retries that have had their day; says how many.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod address;
+pub mod alarm;
 pub mod cleanup;
 pub mod event;
 pub mod factor;
@@ -17,6 +18,7 @@ pub mod user;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use service_runtime::{
     database::{Database, Lists, follow, is_unavailable},
     lifecycle::Tasks,
@@ -26,8 +28,17 @@ use sqlx::migrate::{MigrateError, Migrator};
 use tokio::sync::Notify;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+/// What the two databases spell differently.
+static ON_POSTGRES: Migrator = sqlx::migrate!("./migrations/postgres");
+static ON_SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
 /// The PostgreSQL schema of this service.
 const SCHEMA: &str = "auth";
+
+/// Later than anything, and something that both databases can keep: the year 9999.
+const END_OF_TIME: DateTime<Utc> = match DateTime::from_timestamp(253_370_764_800, 0) {
+    Some(time) => time,
+    None => DateTime::UNIX_EPOCH,
+};
 
 /// The service's database. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -112,7 +123,12 @@ impl Store {
     /// # Errors
     /// When one fails.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
-        self.writes.migrate(SCHEMA, &MIGRATIONS).await
+        self.writes.migrate(SCHEMA, &MIGRATIONS).await?;
+        let own = match self.writes {
+            Database::Postgres(_) => &ON_POSTGRES,
+            Database::Sqlite(_) => &ON_SQLITE,
+        };
+        self.writes.migrate(SCHEMA, own).await
     }
 
     /// Whether the database answers: `Ok(false)` when it is too busy to be asked.

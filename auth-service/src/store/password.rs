@@ -1,15 +1,19 @@
 //! Passwords: a new one is one transaction with the end of sessions, of older reset mails, which must not undo it,
-//! and of a change of address that waits, which a thief may have asked for; and with the mail that tells the owner.
+//! and of a change of address that waits, which a thief may have asked for; and with the mail that tells the owner
+//! and the event that tells staff.
 
 use chrono::{DateTime, Utc};
 use service_runtime::{database::BeginWrite, on};
 use uuid::Uuid;
 
 use crate::{
-    model::{mail::NewMail, mail_token::Purpose, security_change::SecurityChange, session::EndReason},
+    model::{
+        event::SecurityEvent, mail::NewMail, mail_token::Purpose, security_change::SecurityChange,
+        session::EndReason,
+    },
     store::{
-        Error, Store, mail_token::MailTokenTable, outbox::Outbox, security_change::CommitChanges,
-        session::SessionTable, throttle::ThrottleTable,
+        Error, Store, event::Trail, mail_token::MailTokenTable, outbox::Outbox,
+        security_change::CommitChanges, session::SessionTable, throttle::ThrottleTable,
     },
 };
 
@@ -32,7 +36,7 @@ impl Store {
         token_id: Uuid,
         user_id: Uuid,
         password_hash: &str,
-        notice: &NewMail,
+        (notice, event): (&NewMail, Option<&SecurityEvent>),
         forgiven: &Forgiven,
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
@@ -60,6 +64,9 @@ impl Store {
                 .await?;
             changes.push(SecurityChange::UserChanged(user_id));
             tx.enqueue(notice).await?;
+            if let Some(event) = event {
+                tx.tell(event).await?;
+            }
             tx.commit_with(&changes, now, &self.news).await?;
             Ok(true)
         })
@@ -76,7 +83,7 @@ impl Store {
         session_id: Uuid,
         former: &str,
         password_hash: &str,
-        notice: &NewMail,
+        (notice, event): (&NewMail, Option<&SecurityEvent>),
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
         on!(&self.writes, |pool| {
@@ -100,6 +107,9 @@ impl Store {
                 .await?;
             changes.push(SecurityChange::UserChanged(user_id));
             tx.enqueue(notice).await?;
+            if let Some(event) = event {
+                tx.tell(event).await?;
+            }
             tx.commit_with(&changes, now, &self.news).await?;
             Ok(true)
         })

@@ -13,7 +13,7 @@ use crate::{
         user::User,
     },
     store::{
-        Error, Store,
+        END_OF_TIME, Error, Store,
         event::Trail,
         security_change::CommitChanges,
         user::{UserRow, user_columns},
@@ -69,12 +69,6 @@ struct ActiveRow {
     security_revision: i64,
 }
 
-/// Later than anything, and something that both databases can keep: the year 9999.
-const END_OF_TIME: DateTime<Utc> = match DateTime::from_timestamp(253_370_764_800, 0) {
-    Some(time) => time,
-    None => DateTime::UNIX_EPOCH,
-};
-
 /// Where a page of sessions begins.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct SessionCursor {
@@ -86,7 +80,8 @@ pub struct SessionCursor {
 
 impl Store {
     /// Opens a session, if the account is still active, still has the password that was checked, and has no second
-    /// factor that was not; keeps the networks that the account is known on if there is a new one. Says who is logged in.
+    /// factor that was not; keeps the networks that the account is known on if there is a new one, and tells the trail.
+    /// Says who is logged in.
     ///
     /// # Errors
     /// When the database fails.
@@ -95,6 +90,7 @@ impl Store {
         session: &Session,
         password_hash: &str,
         networks: Option<&[u8]>,
+        event: Option<&SecurityEvent>,
     ) -> Result<Option<User>, Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
@@ -132,6 +128,9 @@ impl Store {
             .bind(session.expires_at)
             .execute(&mut *tx)
             .await?;
+            if let Some(event) = event {
+                tx.tell(event).await?;
+            }
             tx.commit().await?;
             Ok(Some(user))
         })
@@ -216,11 +215,17 @@ impl Store {
         })
     }
 
-    /// Ends one open session of this user; says whether there was one.
+    /// Ends one open session of this user and tells the trail; says whether there was one.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn revoke_session(&self, id: Uuid, user_id: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
+    pub async fn revoke_session(
+        &self,
+        id: Uuid,
+        user_id: Uuid,
+        now: DateTime<Utc>,
+        event: Option<&SecurityEvent>,
+    ) -> Result<bool, Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             let done = sqlx::query(
@@ -234,13 +239,16 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             let ended = done.rows_affected() == 1;
+            if let (true, Some(event)) = (ended, event) {
+                tx.tell(event).await?;
+            }
             let change = ended.then_some(SecurityChange::SessionEnded(id));
             tx.commit_with(change.as_slice(), now, &self.news).await?;
             Ok(ended)
         })
     }
 
-    /// Ends every open session of this user.
+    /// Ends every open session of this user and tells the trail.
     ///
     /// # Errors
     /// When the database fails.
@@ -249,16 +257,21 @@ impl Store {
         user_id: Uuid,
         reason: EndReason,
         now: DateTime<Utc>,
+        event: Option<&SecurityEvent>,
     ) -> Result<(), Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             let ended = tx.end_sessions(user_id, None, reason, now).await?;
+            if let Some(event) = event {
+                tx.tell(event).await?;
+            }
             tx.commit_with(&ended, now, &self.news).await?;
             Ok(())
         })
     }
 
-    /// Ends up to `limit` open sessions of anybody, in the order of their ids from after `after`; says which.
+    /// Ends up to `limit` open sessions of anybody, in the order of their ids from after `after`, and tells the trail;
+    /// says which.
     ///
     /// # Errors
     /// When the database fails.
@@ -268,6 +281,7 @@ impl Store {
         reason: EndReason,
         now: DateTime<Utc>,
         limit: i64,
+        event: Option<&SecurityEvent>,
     ) -> Result<Vec<Uuid>, Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
@@ -282,6 +296,9 @@ impl Store {
             .bind(limit)
             .fetch_all(&mut *tx)
             .await?;
+            if let Some(event) = event {
+                tx.tell(event).await?;
+            }
             let changes: Vec<_> = ended.iter().copied().map(SecurityChange::SessionEnded).collect();
             tx.commit_with(&changes, now, &self.news).await?;
             Ok(ended)

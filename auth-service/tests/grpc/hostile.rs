@@ -273,6 +273,36 @@ async fn run(service: Service) {
         );
         let request = as_service(pb::AuthorizeRequest { access_token: text() });
         check("Authorize", &text(), tokens.authorize(request).await);
+        for place in 0..4 {
+            let at = |wanted| if place == wanted { text() } else { String::new() };
+            let request = pb::ListSecurityEventsRequest {
+                kind: at(0),
+                actor_id: at(1),
+                subject_id: at(2),
+                page_token: at(3),
+                ..Default::default()
+            };
+            check(
+                "ListSecurityEvents",
+                &text(),
+                users.list_security_events(as_user(access, request)).await,
+            );
+        }
+        let request = pb::RecordSecurityEventRequest {
+            id: text(),
+            kind: text(),
+            actor_id: text(),
+            session_id: text(),
+            ip_address: text(),
+            request_id: text(),
+            method: text(),
+            times: i32::MIN,
+        };
+        check(
+            "RecordSecurityEvent",
+            &text(),
+            tokens.record_security_event(as_service(request)).await,
+        );
         let request = as_service(pb::BatchGetUsersRequest {
             user_ids: vec![text()],
         });

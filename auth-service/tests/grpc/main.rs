@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alarm;
 mod factor;
 mod factor_kept;
 mod factor_time;
@@ -24,6 +25,7 @@ mod profile;
 mod purposes;
 mod register;
 mod security_changes;
+mod security_events;
 mod security_state;
 mod session;
 mod start;

@@ -110,7 +110,7 @@ async fn open_session(service: &Service, user: &User) -> Uuid {
     };
     let opened = service
         .store
-        .open_session(&session, stored_password(), None)
+        .open_session(&session, stored_password(), None, None)
         .await;
     assert!(opened.unwrap().is_some());
     session.id
@@ -127,7 +127,7 @@ async fn many_changes_at_once_are_all_told(service: Service) {
         expected.insert(session.to_string());
         let ended = service
             .store
-            .revoke_session(session, user.id, service.clock.now())
+            .revoke_session(session, user.id, service.clock.now(), None)
             .await;
         assert!(ended.unwrap());
     }

@@ -141,6 +141,7 @@ async fn while_the_hash_queue_is_full_everything_else_is_served() {
         let mut request = Request::new(pb::LoginRequest {
             username: "nobody@example.org".to_owned(),
             password: PASSWORD.to_owned(),
+            code: String::new(),
         });
         request.set_timeout(Duration::from_millis(400));
         service.sessions().login(request).await.unwrap_err().code()

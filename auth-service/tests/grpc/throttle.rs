@@ -39,6 +39,7 @@ async fn login(service: &Service, address: &str, username: &str, password: &str)
     let request = pb::LoginRequest {
         username: username.to_owned(),
         password: password.to_owned(),
+        code: String::new(),
     };
     service.sessions().login(at(address, request)).await.map(drop)
 }
@@ -399,6 +400,7 @@ async fn an_address_that_no_service_tells_changes_nothing() {
     let request = pb::LoginRequest {
         username: ADA.to_owned(),
         password: "a guess".to_owned(),
+        code: String::new(),
     };
     let mut request = Request::new(request);
     request

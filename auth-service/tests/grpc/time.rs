@@ -126,6 +126,7 @@ async fn accounts_never_verified_are_removed_after_a_week() {
         clock: service.clock.clone(),
         unverified_retention: service.config().unverified_retention,
         access_lifetime: TimeDelta::minutes(15),
+        event_retention: chrono::TimeDelta::days(180),
     };
     service.clock.turn(TimeDelta::days(7));
     cleanup.once(service.clock.now()).await.unwrap();

@@ -81,7 +81,7 @@ async fn a_key_answers_as_at_first(world: World) {
     register(&world, &ada, Some(&key)).await;
     let verified = world
         .store
-        .verify_address(ada.id, ada.id, &name("ada@example.org"), at(1))
+        .verify_address(ada.id, ada.id, &name("ada@example.org"), at(1), None)
         .await;
     assert!(proved(verified.unwrap()).is_active);
 
@@ -232,7 +232,7 @@ async fn a_proved_address_makes_active(world: World) {
     let verify = |minutes| {
         world
             .store
-            .verify_address(token.id, ada.id, &address, at(minutes))
+            .verify_address(token.id, ada.id, &address, at(minutes), None)
     };
     let first = proved(verify(1).await.unwrap());
     let expected = User {
@@ -256,7 +256,9 @@ async fn only_the_current_address_is_proved(world: World) {
     let token = world.add_token(&ada, Purpose::VerifyEmail).await;
     for (user_id, address) in [(ada.id, "former@example.org"), (token.id, "ada@example.org")] {
         let address = name(address);
-        let verified = world.store.verify_address(token.id, user_id, &address, at(1));
+        let verified = world
+            .store
+            .verify_address(token.id, user_id, &address, at(1), None);
         assert!(matches!(verified.await.unwrap(), Proved::Invalid), "{address:?}");
     }
     assert_eq!(world.now(&ada).await, ada);
@@ -271,7 +273,9 @@ async fn a_second_proof_does_not_undo_a_deactivation(world: World) {
         .await;
     let token = world.add_token(&ada, Purpose::VerifyEmail).await;
     let address = name("ada@example.org");
-    let verified = world.store.verify_address(token.id, ada.id, &address, at(1));
+    let verified = world
+        .store
+        .verify_address(token.id, ada.id, &address, at(1), None);
     assert_eq!(proved(verified.await.unwrap()), ada);
 }
 
@@ -292,7 +296,7 @@ async fn a_confirmed_address_takes_effect_once(world: World) {
     let confirm = |minutes| {
         world
             .store
-            .confirm_username(token.id, ada.id, &address, at(minutes))
+            .confirm_username(token.id, ada.id, &address, at(minutes), None)
     };
     let expected = User {
         username: "Countess@example.org".to_owned(),
@@ -318,7 +322,9 @@ async fn an_address_taken_meanwhile_is_not_confirmed(world: World) {
     let token = world.add_token(&ada, Purpose::ConfirmUsername).await;
     world.add(user("Wanted@example.org")).await;
     let address = name("wanted@example.org");
-    let confirmed = world.store.confirm_username(token.id, ada.id, &address, at(1));
+    let confirmed = world
+        .store
+        .confirm_username(token.id, ada.id, &address, at(1), None);
     assert!(matches!(confirmed.await.unwrap(), Proved::Taken));
     assert_eq!(world.now(&ada).await, ada);
     assert!(!world.is_used(&token).await);
@@ -336,7 +342,9 @@ async fn only_the_waiting_address_is_confirmed(world: World) {
         (token.id, "wanted@example.org"),
     ] {
         let address = name(address);
-        let confirmed = world.store.confirm_username(token.id, user_id, &address, at(1));
+        let confirmed = world
+            .store
+            .confirm_username(token.id, user_id, &address, at(1), None);
         assert!(matches!(confirmed.await.unwrap(), Proved::Invalid), "{address:?}");
     }
     assert_eq!(world.now(&ada).await, ada);

@@ -2,7 +2,8 @@
 
 use auth_service::{
     model::{
-        event::{SecurityEvent, Severity},
+        event::SecurityEvent,
+        event_kind::EventKind,
         factor::{Attempt, StoredFactor},
         security_change::SecurityChange,
         session::Session,
@@ -30,11 +31,10 @@ on_both!(
     whatever_is_of_an_account_goes_with_it,
 );
 
-fn event(kind: &'static str) -> SecurityEvent {
+fn event(kind: EventKind) -> SecurityEvent {
     SecurityEvent {
         id: new_id(),
         time: at(0),
-        severity: Severity::Info,
         kind,
         actor_id: None,
         subject_id: None,
@@ -50,7 +50,7 @@ fn change(user: &User, session_id: Option<Uuid>, now: DateTime<Utc>) -> FactorCh
         user_id: user.id,
         session_id,
         now,
-        event: event("changed"),
+        event: event(EventKind::FactorAdded),
         mail: notice(&user.username),
     }
 }
@@ -165,7 +165,7 @@ async fn an_attempt_is_kept_whole_or_not_at_all(world: World) {
         last_step: factor.last_step + 7,
         failures: factor.failures + 1,
         blocked_until: Some(at(9)),
-        event: Some(event("factor_failed")),
+        event: Some(event(EventKind::FactorFailed)),
         mail: Some(notice("ada@example.org")),
     };
     let refused = world.store.try_code(ada.id, None, at(1), |factor, _| {
@@ -328,7 +328,9 @@ async fn a_session_is_opened_with_what_the_account_asks_for(world: World) {
     let open = |session: Session| {
         let store = world.store.clone();
         async move {
-            let opened = store.open_session(&session, &hash_of("ada@example.org")).await;
+            let opened = store
+                .open_session(&session, &hash_of("ada@example.org"), None, None)
+                .await;
             opened.unwrap().is_some()
         }
     };

@@ -10,8 +10,10 @@
 mod world;
 
 mod accounts;
+mod alarms;
 mod cleanup;
 mod database;
+mod events;
 mod factors;
 mod passwords;
 mod security_changes;

@@ -32,7 +32,7 @@ async fn a_reset_happens_once_and_ends_every_session(world: World) {
     let reset = |hash: &'static str| {
         world
             .store
-            .reset_password(token.id, ada.id, hash, &mail, &none, at(2))
+            .reset_password(token.id, ada.id, hash, (&mail, None), &none, at(2))
     };
 
     assert!(reset("new").await.unwrap());
@@ -65,7 +65,7 @@ async fn a_reset_makes_older_mails_worthless(world: World) {
     assert!(
         world
             .store
-            .reset_password(used.id, ada.id, "new", &mail, &none, at(2))
+            .reset_password(used.id, ada.id, "new", (&mail, None), &none, at(2))
             .await
             .unwrap()
     );
@@ -90,7 +90,7 @@ async fn a_reset_is_refused_late_and_for_the_inactive(world: World) {
         let mail = notice(&user.username);
         let reset = world
             .store
-            .reset_password(token.id, user.id, "new", &mail, &none, at(minutes));
+            .reset_password(token.id, user.id, "new", (&mail, None), &none, at(minutes));
         assert!(!reset.await.unwrap(), "{}", user.username);
         assert!(!world.is_used(&token).await);
         assert_eq!(world.now(user).await, *user);
@@ -116,13 +116,13 @@ async fn resets_at_the_same_time_do_not_stop_each_other(world: World) {
             let (store, mail, none) = (world.store.clone(), notice(&ada.username), &none);
             async move {
                 store
-                    .reset_password(token.id, ada.id, "new", &mail, &none, at(1))
+                    .reset_password(token.id, ada.id, "new", (&mail, None), &none, at(1))
                     .await
             }
         });
         let change = world
             .store
-            .change_password(ada.id, new_id(), &former, "newer", &mail, at(1));
+            .change_password(ada.id, new_id(), &former, "newer", (&mail, None), at(1));
         let (resets, changed) = futures::join!(futures::future::join_all(resets), change);
         let won = resets
             .into_iter()
@@ -143,7 +143,7 @@ async fn a_change_ends_the_other_sessions(world: World) {
     let former = hash_of("ada@example.org");
     let changed = world
         .store
-        .change_password(ada.id, own.id, &former, "new", &mail, at(2));
+        .change_password(ada.id, own.id, &former, "new", (&mail, None), at(2));
     assert!(changed.await.unwrap());
     assert!(world.is_open(&own).await && !world.is_open(&other).await);
     assert!(
@@ -162,7 +162,7 @@ async fn a_change_needs_the_former_password(world: World) {
     let mail = notice("ada@example.org");
     let changed = world
         .store
-        .change_password(ada.id, own.id, "another", "new", &mail, at(2));
+        .change_password(ada.id, own.id, "another", "new", (&mail, None), at(2));
     assert!(!changed.await.unwrap());
     assert!(world.is_open(&other).await);
     assert!(world.mails().await.is_empty());

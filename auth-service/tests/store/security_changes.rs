@@ -52,19 +52,19 @@ async fn what_ends_a_session_is_recorded(world: World) {
             1 => assert!(
                 world
                     .store
-                    .revoke_session(session.id, ada.id, at(5))
+                    .revoke_session(session.id, ada.id, at(5), None)
                     .await
                     .unwrap()
             ),
             2 => world
                 .store
-                .end_all_sessions(ada.id, EndReason::Logout, at(5))
+                .end_all_sessions(ada.id, EndReason::Logout, at(5), None)
                 .await
                 .unwrap(),
             _ => {
                 let ended = world
                     .store
-                    .end_anybodys_sessions(Uuid::nil(), EndReason::Operator, at(5), 10)
+                    .end_anybodys_sessions(Uuid::nil(), EndReason::Operator, at(5), 10, None)
                     .await;
                 assert_eq!(ended.unwrap(), [session.id]);
             }
@@ -100,9 +100,14 @@ async fn what_changes_a_user_is_recorded(world: World) {
     let session = world.open(&ada, at(2)).await;
     let before = world.store.security_revision().await.unwrap();
     let (notice, former) = (notice(&ada.username), hash_of(&ada.username));
-    let changed = world
-        .store
-        .change_password(ada.id, session.id, &former, "another hash", &notice, at(3));
+    let changed = world.store.change_password(
+        ada.id,
+        session.id,
+        &former,
+        "another hash",
+        (&notice, None),
+        at(3),
+    );
     assert!(changed.await.unwrap());
     assert_eq!(
         since(&world, before).await,
@@ -125,13 +130,16 @@ async fn what_changes_nothing_is_not_recorded(world: World) {
         .end_session(session.id, EndReason::Logout, at(1), None)
         .await
         .unwrap();
-    store.revoke_session(session.id, ada.id, at(1)).await.unwrap();
     store
-        .end_all_sessions(ada.id, EndReason::Logout, at(1))
+        .revoke_session(session.id, ada.id, at(1), None)
         .await
         .unwrap();
     store
-        .end_anybodys_sessions(Uuid::nil(), EndReason::Operator, at(1), 10)
+        .end_all_sessions(ada.id, EndReason::Logout, at(1), None)
+        .await
+        .unwrap();
+    store
+        .end_anybodys_sessions(Uuid::nil(), EndReason::Operator, at(1), 10, None)
         .await
         .unwrap();
     let renamed = store.change_user(ada.id, None, at(1), |user| {

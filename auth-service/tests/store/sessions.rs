@@ -2,7 +2,8 @@
 
 use auth_service::{
     model::{
-        event::{SecurityEvent, Severity},
+        event::SecurityEvent,
+        event_kind::EventKind,
         session::{EndReason, Session},
         user::User,
     },
@@ -35,7 +36,11 @@ async fn an_opened_session_is_kept_whole(world: World) {
     let ada = world.add(user("ada@example.org")).await;
     let opened = session(&ada, at(5));
     let hash = hash_of(&ada.username);
-    let seen = world.store.open_session(&opened, &hash, None).await.unwrap();
+    let seen = world
+        .store
+        .open_session(&opened, &hash, None, None)
+        .await
+        .unwrap();
     let expected = User {
         last_login: Some(at(5)),
         revision: 2,
@@ -61,7 +66,7 @@ async fn only_an_active_account_with_that_password_opens_one(world: World) {
     ] {
         let opened = world
             .store
-            .open_session(&session(user, at(0)), &hash, None)
+            .open_session(&session(user, at(0)), &hash, None, None)
             .await
             .unwrap();
         assert_eq!(opened, None, "{}", user.username);
@@ -126,8 +131,7 @@ fn replay_of(session: &Session) -> SecurityEvent {
     SecurityEvent {
         id: new_id(),
         time: at(1),
-        severity: Severity::Critical,
-        kind: "refresh_replayed",
+        kind: EventKind::RefreshReplayed,
         actor_id: None,
         subject_id: Some(session.user_id),
         session_id: Some(session.id),
@@ -166,7 +170,7 @@ async fn a_revocation_reaches_own_open_sessions_only(world: World) {
     let ada = world.add(user("ada@example.org")).await;
     let bob = world.add(user("bob@example.org")).await;
     let session = world.open(&ada, at(0)).await;
-    let revoke = |user: &User, now| world.store.revoke_session(session.id, user.id, now);
+    let revoke = |user: &User, now| world.store.revoke_session(session.id, user.id, now, None);
     assert!(!revoke(&bob, at(1)).await.unwrap());
     assert!(!revoke(&ada, session.expires_at).await.unwrap());
     assert!(world.is_open(&session).await);
@@ -183,7 +187,7 @@ async fn all_sessions_of_one_user_end(world: World) {
     let end = |minutes| {
         world
             .store
-            .end_all_sessions(ada.id, EndReason::Logout, at(minutes))
+            .end_all_sessions(ada.id, EndReason::Logout, at(minutes), None)
     };
     end(2).await.unwrap();
     end(3).await.unwrap();
@@ -256,7 +260,11 @@ async fn pages_hold_while_sessions_come_and_go(world: World) {
         }
         world.open(&ada, at(4)).await;
         let shown = page[0].id;
-        world.store.revoke_session(shown, ada.id, at(5)).await.unwrap();
+        world
+            .store
+            .revoke_session(shown, ada.id, at(5), None)
+            .await
+            .unwrap();
         seen.extend(page);
     }
     own.sort_by_key(|session| std::cmp::Reverse((session.created_at, session.id)));
@@ -284,7 +292,7 @@ async fn everybodys_sessions_end_a_few_at_a_time(world: World) {
     let end = |after| {
         world
             .store
-            .end_anybodys_sessions(after, EndReason::Operator, at(4), 2)
+            .end_anybodys_sessions(after, EndReason::Operator, at(4), 2, None)
     };
     let (mut ended, mut after) = (Vec::new(), Uuid::nil());
     loop {

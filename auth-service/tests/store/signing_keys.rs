@@ -2,7 +2,8 @@
 
 use auth_service::{
     model::{
-        event::{SecurityEvent, Severity},
+        event::SecurityEvent,
+        event_kind::EventKind,
         signing_key::{
             KeyState::{self, Active, Next, Retiring},
             NewKey, StoredKey,
@@ -72,8 +73,7 @@ fn revoked() -> SecurityEvent {
     SecurityEvent {
         id: Entropy::default().new_id(at(0)).unwrap(),
         time: at(0),
-        severity: Severity::Critical,
-        kind: "signing_key_revoked",
+        kind: EventKind::SigningKeyRevoked,
         actor_id: None,
         subject_id: None,
         session_id: None,

@@ -174,7 +174,7 @@ async fn lanes_of_one_attempt_never_wait_in_a_circle(world: World) {
             let mail = notice("ada@example.org");
             let reset = world
                 .store
-                .reset_password(token.id, ada.id, "new", &mail, &forgiven, at(0));
+                .reset_password(token.id, ada.id, "new", (&mail, None), &forgiven, at(0));
             reset.await.unwrap();
         }
     });
@@ -219,7 +219,7 @@ async fn a_reset_forgives_its_account_only(world: World) {
     let mail = notice("ada@example.org");
     let reset = world
         .store
-        .reset_password(token.id, ada.id, "new", &mail, &forgiven, at(1));
+        .reset_password(token.id, ada.id, "new", (&mail, None), &forgiven, at(1));
     assert!(reset.await.unwrap());
     assert_eq!(world.count("throttles").await, 4, "her codes and all of his stay");
     let credentials = world.store.credentials("ada@example.org").await.unwrap().unwrap();

@@ -2,10 +2,7 @@
 
 use auth_service::{
     model::{
-        event::{SecurityEvent, Severity},
-        mail_token::Purpose,
-        session::EndReason,
-        user::User,
+        event::SecurityEvent, event_kind::EventKind, mail_token::Purpose, session::EndReason, user::User,
     },
     store::user::{Effects, NotChanged},
 };
@@ -49,8 +46,7 @@ async fn a_change_writes_everything_and_its_effects(world: World) {
     let event = SecurityEvent {
         id: new_id(),
         time: at(1),
-        severity: Severity::Warning,
-        kind: "staff_revoked",
+        kind: EventKind::StaffRevoked,
         actor_id: Some(ada.id),
         subject_id: Some(ada.id),
         session_id: Some(session.id),

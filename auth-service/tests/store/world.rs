@@ -79,7 +79,7 @@ impl World {
         let session = session(user, opened_at);
         let opened = self
             .store
-            .open_session(&session, &hash_of(&user.username), None)
+            .open_session(&session, &hash_of(&user.username), None, None)
             .await
             .unwrap();
         assert!(opened.is_some());

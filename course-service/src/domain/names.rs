@@ -110,6 +110,7 @@ impl Courses {
     fn own_context(&self) -> RequestContext {
         RequestContext {
             request_id: new_request_id(&self.entropy).into(),
+            method: "names of instructors".into(),
             deadline: Instant::now() + PATIENCE,
             traceparent: None,
             peer: None,

@@ -13,7 +13,8 @@ use std::{
 use chrono::{DateTime, Utc};
 use proto::auth::v1::{
     AuthorizeRequest, AuthorizeResponse, BatchGetUsersRequest, BatchGetUsersResponse, GetJwksRequest, Jwks,
-    PublicUser, SecurityUpdate, WatchSecurityStateRequest,
+    PublicUser, RecordSecurityEventRequest, RecordSecurityEventResponse, SecurityUpdate,
+    WatchSecurityStateRequest,
     token_service_server::{TokenService, TokenServiceServer},
 };
 use service_runtime::{grpc, lifecycle::Tasks, listen, telemetry::Tracer};
@@ -47,6 +48,8 @@ struct State {
     second_factors: Mutex<BTreeMap<String, DateTime<Utc>>>,
     mood: Mutex<Mood>,
     calls: AtomicUsize,
+    /// What it was told for the trail.
+    recorded: Mutex<Vec<RecordSecurityEventRequest>>,
     last_request_id: Mutex<Option<String>>,
     service_token: String,
 }
@@ -59,6 +62,7 @@ impl FakeAuth {
             second_factors: Mutex::default(),
             mood: Mutex::new(Mood::Well),
             calls: AtomicUsize::new(0),
+            recorded: Mutex::default(),
             last_request_id: Mutex::default(),
             service_token: service_token.to_owned(),
         }));
@@ -106,6 +110,11 @@ impl FakeAuth {
         self.0.calls.load(Ordering::SeqCst)
     }
 
+    /// What it was told for the trail.
+    pub fn recorded(&self) -> Vec<RecordSecurityEventRequest> {
+        self.0.recorded.lock().unwrap().clone()
+    }
+
     /// The request id of the last question.
     pub fn last_request_id(&self) -> Option<String> {
         self.0.last_request_id.lock().unwrap().clone()
@@ -143,6 +152,15 @@ impl FakeAuth {
 impl TokenService for FakeAuth {
     async fn get_jwks(&self, _: Request<GetJwksRequest>) -> Result<Response<Jwks>, Status> {
         Err(Status::unimplemented("nobody asks"))
+    }
+
+    async fn record_security_event(
+        &self,
+        request: Request<RecordSecurityEventRequest>,
+    ) -> Result<Response<RecordSecurityEventResponse>, Status> {
+        self.answer(&request).await?;
+        self.0.recorded.lock().unwrap().push(request.into_inner());
+        Ok(Response::new(RecordSecurityEventResponse {}))
     }
 
     async fn authorize(

@@ -8,10 +8,13 @@ use tonic::{Code, Status};
 
 use crate::{
     support::{Place, on_both},
-    world::{Caller, World, new_course, update},
+    world::{Caller, SERVICE_TOKEN, World, new_course, update},
 };
 
-on_both![every_rpc_answers_as_its_row_says];
+on_both![
+    every_rpc_answers_as_its_row_says,
+    whoever_is_refused_for_want_of_rights_is_told_to_the_trail,
+];
 
 const OK: Code = Code::Ok;
 const UNKNOWN: Code = Code::Unauthenticated;
@@ -50,6 +53,64 @@ async fn every_rpc_answers_as_its_row_says(place: &Place) {
                 .map_or_else(|status| status.code(), |()| OK);
             assert_eq!(code, expected, "{rpc} by caller {place}");
         }
+    }
+}
+
+/// The methods that these refuse for want of rights: a user, and staff who do not teach the course.
+const TOLD: [(&str, &str); 6] = [
+    ("CreateCourse", "ben"),
+    ("UpdateCourse", "bob"),
+    ("DeleteCourse", "bob"),
+    ("UndeleteCourse", "bob"),
+    ("AddInstructor", "bob"),
+    ("RemoveInstructor", "bob"),
+];
+
+async fn whoever_is_refused_for_want_of_rights_is_told_to_the_trail(place: &Place) {
+    let world = World::at(place).await;
+    let (ann, bob, ben) = (world.staff("ann"), world.staff("bob"), world.user("ben"));
+    ann.create("Rust").await.unwrap();
+    for (rpc, _) in ROWS {
+        for caller in [&world.impostor(), &world.anyone(), &ben, &bob, &ann] {
+            drop(call(rpc, caller, &ann).await);
+        }
+    }
+    let begun = std::time::Instant::now();
+    while world.auth.recorded().len() < TOLD.len() {
+        assert!(begun.elapsed().as_secs() < 30, "{:?}", world.auth.recorded());
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    for ((rpc, name), told) in TOLD.iter().zip(world.auth.recorded()) {
+        let who = if *name == "ben" { ben.id } else { bob.id };
+        assert_eq!(told.method, format!("onlineedu.course.v1.CourseService/{rpc}"));
+        assert_eq!((told.kind.as_str(), told.times), ("access_denied", 1));
+        // The fake gives sessions the ids of their users.
+        assert_eq!(
+            (told.actor_id, told.session_id),
+            (who.to_string(), who.to_string())
+        );
+        assert_eq!(told.ip_address, "127.0.0.1");
+        assert!(!told.request_id.is_empty());
+    }
+
+    // Where a request comes from is believed of a service alone.
+    for (token, address) in [(Some(SERVICE_TOKEN), "203.0.113.7"), (None, "127.0.0.1")] {
+        let eve = world.user(&format!("eve-{}", token.is_some()));
+        let mut request = eve.request(new_course("Go"));
+        let metadata = request.metadata_mut();
+        metadata.insert("x-client-address", "203.0.113.7".parse().unwrap());
+        if let Some(token) = token {
+            metadata.insert("x-service-token", token.parse().unwrap());
+        }
+        eve.client.clone().create_course(request).await.unwrap_err();
+        let id = eve.id.to_string();
+        let told = loop {
+            if let Some(told) = world.auth.recorded().into_iter().find(|told| told.actor_id == id) {
+                break told;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        };
+        assert_eq!(told.ip_address, address);
     }
 }
 

@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::{fake_auth::FakeAuth, support::Place};
 
 /// What the services of a world show each other.
-const SERVICE_TOKEN: &str = "service-token-for-tests-0123456789";
+pub const SERVICE_TOKEN: &str = "service-token-for-tests-0123456789";
 
 /// The service and what it stands on.
 pub struct World {

@@ -35,6 +35,7 @@ mod races;
 mod read_replica;
 mod registration;
 mod restart;
+mod security_events;
 mod session;
 mod settings;
 mod staff;

@@ -34,6 +34,8 @@ pub type KnownCaller = Arc<OnceLock<Uuid>>;
 pub struct RequestContext {
     /// Names the request in every log line and error, across services.
     pub request_id: Arc<str>,
+    /// The method that was called, `package.Service/Method`.
+    pub method: Arc<str>,
     /// When the caller stops waiting.
     pub deadline: Instant,
     /// The trace that it is part of: this service's own span where there are traces, else the caller's.
@@ -54,6 +56,7 @@ impl RequestContext {
     pub fn in_extensions(extensions: &http::Extensions) -> Self {
         extensions.get::<Self>().cloned().unwrap_or_else(|| Self {
             request_id: "unknown".into(),
+            method: "unknown".into(),
             deadline: Instant::now() + LONGEST_REQUEST,
             traceparent: None,
             peer: None,
@@ -94,8 +97,13 @@ pub fn caller_id(metadata: &MetadataMap) -> Option<Uuid> {
 /// A caller's request id, if it is one that may stand in a log: 1 to 128 characters of `A-Za-z0-9._~-`.
 pub fn sane_request_id(headers: &HeaderMap) -> Option<&str> {
     let id = headers.get(REQUEST_ID)?.to_str().ok()?;
+    is_sane_request_id(id).then_some(id)
+}
+
+/// Whether a request id may stand in a log.
+pub fn is_sane_request_id(id: &str) -> bool {
     let sane = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
-    ((1..=128).contains(&id.len()) && id.bytes().all(sane)).then_some(id)
+    (1..=128).contains(&id.len()) && id.bytes().all(sane)
 }
 
 /// A new request id: 16 random bytes in hex.

@@ -116,6 +116,7 @@ impl<S: Clone> Edge<S> {
         RequestContext {
             request_id: sane_request_id(headers)
                 .map_or_else(|| new_request_id(&self.entropy).into(), Arc::from),
+            method: request.uri().path().trim_start_matches('/').into(),
             deadline: begun + allowed.unwrap_or(LONGEST_REQUEST).min(LONGEST_REQUEST),
             traceparent: span
                 .traceparent()

@@ -1,5 +1,5 @@
 //! gRPC as every service speaks it: [`server`] with limits, [`context`] of a request, [`refusal`]s with
-//! machine-readable reasons, and the [`channel`] to another service.
+//! machine-readable reasons, the [`service_token`] by which services know each other, and the [`channel`] to another one.
 
 pub mod channel;
 pub mod context;

@@ -11,7 +11,8 @@ use crate::{
         totp::{self, Verdict},
     },
     model::{
-        event::{Actor, Severity},
+        event::Actor,
+        event_kind::EventKind,
         factor::{Attempt, Code, StoredFactor},
         mail::MailKind,
         session::{PASSWORD, SECOND_FACTOR},
@@ -116,9 +117,11 @@ impl Factors {
         };
         // Nobody guesses a recovery code, so whoever has one is let in, however many wrong codes there were.
         if used_up {
-            let detail = "A recovery code was used.";
             return Ok(Attempt {
-                event: Some(self.event(Severity::Warning, "recovery_code_used", user, by, detail, now)?),
+                event: Some(
+                    self.events
+                        .event(EventKind::RecoveryCodeUsed, by, Some(user.id), "")?,
+                ),
                 mail: Some(self.mail(MailKind::RecoveryCodeUsed, user, now)?),
                 ..right()
             });
@@ -135,7 +138,10 @@ impl Factors {
                 totp::judge(opened.secret.expose(), digits.expose(), now, factor.last_step)
             }
         };
-        let failed = |detail| self.event(Severity::Warning, "factor_failed", user, by, detail, now);
+        let failed = |detail| {
+            self.events
+                .event(EventKind::FactorFailed, by, Some(user.id), detail)
+        };
         match verdict {
             Verdict::Right(step) => Ok(Attempt {
                 last_step: step,
@@ -143,7 +149,7 @@ impl Factors {
             }),
             // Nothing is guessed that way, and who sends a request twice should not have to wait.
             Verdict::Used => Ok(Attempt {
-                event: Some(failed("A code was used again.")?),
+                event: Some(failed("used again")?),
                 ..unchanged()
             }),
             Verdict::Wrong => {
@@ -153,7 +159,7 @@ impl Factors {
                 Ok(Attempt {
                     failures,
                     blocked_until: wait_after(failures).map(|wait| now + wait),
-                    event: Some(failed("A code was wrong.")?),
+                    event: Some(failed("wrong code")?),
                     mail: mail.transpose()?,
                     ..unchanged()
                 })

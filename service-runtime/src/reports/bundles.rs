@@ -1,0 +1,89 @@
+//! Reports that are alike, as one: the first is told at once, those that follow within some seconds as one that stands
+//! for all of them. So whoever causes a thousand a second causes two in ten seconds.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::Report;
+
+/// How long a bundle is open.
+pub(super) const OPEN: Duration = Duration::from_secs(10);
+/// How many may be open before reports are told apart by less.
+pub(super) const MOST_OPEN: usize = 1000;
+
+/// The bundles that are open.
+pub(super) struct Bundles<R: Report>(HashMap<R::Key, Bundle<R>>);
+
+/// The reports since the last one that was told.
+struct Bundle<R> {
+    ends: Instant,
+    latest: Option<R>,
+    count: u32,
+}
+
+impl<R: Report> Default for Bundles<R> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<R: Report> Bundles<R> {
+    /// Takes a report; gives it back if it is to be told now.
+    pub(super) fn add(&mut self, report: R, now: Instant) -> Option<R> {
+        let mut key = report.key();
+        if self.0.len() >= MOST_OPEN && !self.0.contains_key(&key) {
+            key = report.coarse_key();
+        }
+        match self.0.entry(key) {
+            Entry::Occupied(bundle) => {
+                let bundle = bundle.into_mut();
+                bundle.count = bundle.count.saturating_add(1);
+                bundle.latest = Some(report);
+                None
+            }
+            Entry::Vacant(place) => {
+                place.insert(Bundle {
+                    ends: now + OPEN,
+                    latest: None,
+                    count: 0,
+                });
+                Some(report)
+            }
+        }
+    }
+
+    /// What is to be told of the bundles that have ended. Of those that go on another one is open from now on.
+    pub(super) fn ended(&mut self, now: Instant) -> Vec<R> {
+        let mut told = Vec::new();
+        self.0.retain(|_, bundle| {
+            if bundle.ends > now {
+                return true;
+            }
+            let summary = bundle.close();
+            let goes_on = summary.is_some();
+            bundle.ends = now + OPEN;
+            told.extend(summary);
+            goes_on
+        });
+        told
+    }
+
+    /// What is to be told at the end.
+    pub(super) fn close(mut self) -> Vec<R> {
+        self.0.values_mut().filter_map(Bundle::close).collect()
+    }
+}
+
+impl<R: Report> Bundle<R> {
+    /// The latest report, standing for all since the last one that was told.
+    fn close(&mut self) -> Option<R> {
+        let mut latest = self.latest.take()?;
+        latest.times(self.count);
+        self.count = 0;
+        Some(latest)
+    }
+}

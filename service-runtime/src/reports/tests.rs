@@ -1,0 +1,147 @@
+//! What becomes of reports: the first at once, the alike as one, none twice, the lost counted.
+
+use std::sync::{Arc, Mutex as Lock};
+
+use super::{
+    bundles::{MOST_OPEN, OPEN},
+    *,
+};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    kind: u32,
+    who: u32,
+    times: u32,
+}
+
+fn seen(kind: u32, who: u32) -> Seen {
+    Seen { kind, who, times: 1 }
+}
+
+impl Report for Seen {
+    type Key = (u32, Option<u32>);
+
+    fn key(&self) -> Self::Key {
+        (self.kind, Some(self.who))
+    }
+
+    fn coarse_key(&self) -> Self::Key {
+        (self.kind, None)
+    }
+
+    fn times(&mut self, count: u32) {
+        self.times = count;
+    }
+}
+
+#[test]
+fn a_flood_is_the_first_and_one_for_all_that_follow() {
+    let (mut bundles, begin) = (Bundles::default(), Instant::now());
+    assert_eq!(bundles.add(seen(1, 1), begin), Some(seen(1, 1)));
+    for _ in 0..1000 {
+        assert_eq!(bundles.add(seen(1, 1), begin), None);
+    }
+    assert_eq!(
+        bundles.add(seen(1, 2), begin),
+        Some(seen(1, 2)),
+        "somebody else is told apart"
+    );
+    assert_eq!(bundles.ended(begin + OPEN / 2), []);
+    let all = Seen {
+        times: 1000,
+        ..seen(1, 1)
+    };
+    assert_eq!(bundles.ended(begin + OPEN), [all]);
+    // The flood goes on: it is told at the end of the next bundle, not at once.
+    assert_eq!(bundles.add(seen(1, 1), begin + OPEN), None);
+    assert_eq!(bundles.ended(begin + OPEN * 2), [seen(1, 1)]);
+    assert_eq!(bundles.ended(begin + OPEN * 3), []);
+    assert_eq!(bundles.add(seen(1, 1), begin + OPEN * 3), Some(seen(1, 1)));
+}
+
+#[test]
+fn too_many_different_ones_are_told_apart_by_less() {
+    let (mut bundles, now) = (Bundles::default(), Instant::now());
+    let told = (0..5000).filter_map(|who| bundles.add(seen(1, who), now)).count();
+    assert_eq!(told, MOST_OPEN + 1);
+    assert_eq!(
+        bundles.add(seen(2, 0), now),
+        Some(seen(2, 0)),
+        "a flood of one kind hides no other"
+    );
+    let rest: Vec<u32> = bundles.close().into_iter().map(|seen| seen.times).collect();
+    assert_eq!(rest, [5000 - 1001], "none is forgotten");
+}
+
+/// Keeps what is delivered, and fails as often as it is told to.
+#[derive(Clone, Default)]
+struct Kept {
+    reports: Arc<Lock<Vec<Seen>>>,
+    failures: Arc<Lock<u32>>,
+}
+
+impl Sink<Seen> for Kept {
+    type Error = std::io::Error;
+
+    async fn deliver(&mut self, reports: &[Seen]) -> Result<(), Self::Error> {
+        let mut failures = self.failures.lock().unwrap();
+        if *failures > 0 {
+            *failures -= 1;
+            return Err(std::io::Error::other("not now"));
+        }
+        self.reports.lock().unwrap().extend_from_slice(reports);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_is_delivered_later_and_what_is_left_at_the_end() {
+    let (tasks, kept) = (Tasks::default(), Kept::default());
+    *kept.failures.lock().unwrap() = ATTEMPTS - 1;
+    let (reports, taken) = Reports::new("test");
+    taken.deliver_to(kept.clone(), &tasks);
+    reports.report(seen(1, 1));
+    while kept.reports.lock().unwrap().is_empty() {
+        tokio::time::sleep(TICK).await;
+    }
+    assert_eq!(*kept.reports.lock().unwrap(), [seen(1, 1)]);
+    for _ in 0..3 {
+        reports.report(seen(1, 1));
+    }
+    tasks.stop();
+    assert!(tasks.finished(Duration::from_secs(5)).await);
+    let rest = Seen {
+        times: 3,
+        ..seen(1, 1)
+    };
+    assert_eq!(*kept.reports.lock().unwrap(), [seen(1, 1), rest]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_never_takes_any_does_not_hold_up_the_next() {
+    let (tasks, kept) = (Tasks::default(), Kept::default());
+    *kept.failures.lock().unwrap() = ATTEMPTS;
+    let (reports, taken) = Reports::new("test");
+    taken.deliver_to(kept.clone(), &tasks);
+    reports.report(seen(1, 1));
+    while *kept.failures.lock().unwrap() > 0 {
+        tokio::time::sleep(TICK).await;
+    }
+    reports.report(seen(2, 2));
+    while kept.reports.lock().unwrap().is_empty() {
+        tokio::time::sleep(TICK).await;
+    }
+    assert_eq!(*kept.reports.lock().unwrap(), [seen(2, 2)]);
+    tasks.stop();
+    assert!(tasks.finished(Duration::from_secs(5)).await);
+}
+
+#[tokio::test]
+async fn reporting_never_waits() {
+    let (reports, taken) = Reports::new("test");
+    for who in 0..5000 {
+        reports.report(seen(1, who));
+    }
+    drop(taken);
+    reports.report(seen(1, 1));
+}
