@@ -76,18 +76,15 @@ impl Factors {
                 self.judge(user, factor, &code, used_up, by, now)
             })
             .await;
-        match tried {
-            Ok((enrolment, true)) => {
-                self.bell.ring();
-                Ok(enrolment)
-            }
-            Ok((_, false)) => {
-                self.bell.ring();
-                Err(FactorError::WrongCode.into())
-            }
-            Err(NotTried::NoFactor) => Err(FactorError::Missing.into()),
-            Err(NotTried::Refused(error)) => Err(error),
-            Err(NotTried::Store(error)) => Err(error.into()),
+        let (enrolment, passed) = tried.map_err(|not| match not {
+            NotTried::NoFactor => FactorError::Missing.into(),
+            NotTried::Refused(error) => error,
+            NotTried::Store(error) => error.into(),
+        })?;
+        self.bell.ring();
+        match passed {
+            true => Ok(enrolment),
+            false => Err(FactorError::WrongCode.into()),
         }
     }
 
