@@ -1,10 +1,11 @@
 //! The composition root: the whole service can be read in [`serve`].
 
-use std::{io, net::TcpListener};
+use std::{io, net::TcpListener, sync::Arc};
 
 use chrono::TimeDelta;
 use proto::auth::v1::{
     account_service_server::{AccountServiceServer, SERVICE_NAME as ACCOUNT_SERVICE},
+    factor_service_server::{FactorServiceServer, SERVICE_NAME as FACTOR_SERVICE},
     session_service_server::{SERVICE_NAME as SESSION_SERVICE, SessionServiceServer},
     token_service_server::{SERVICE_NAME as TOKEN_SERVICE, TokenServiceServer},
     user_service_server::{SERVICE_NAME as USER_SERVICE, UserServiceServer},
@@ -30,23 +31,33 @@ use crate::{
         account::Accounts,
         cleanup::Cleanup,
         error::Error,
+        factor::Factors,
         mail_token::MailTokens,
         outbox::{Bell, Timing, Worker},
         password_hash::{Cost, HashError},
         password_pool::PasswordPool,
         refresh_token::RefreshTokens,
+        sealing::Sealing,
         security_state::SecurityState,
         session::Sessions,
         signing_key::KeyRing,
         user::Users,
     },
-    grpc::{Callers, account::AccountApi, session::SessionApi, token::TokenApi, user::UserApi},
+    grpc::{
+        Callers, account::AccountApi, factor::FactorApi, session::SessionApi, token::TokenApi, user::UserApi,
+    },
     mail::{Mailer, message::Composer},
     store::Store,
 };
 
 /// The services that this one serves.
-const SERVICES: [&str; 4] = [ACCOUNT_SERVICE, SESSION_SERVICE, USER_SERVICE, TOKEN_SERVICE];
+const SERVICES: [&str; 5] = [
+    ACCOUNT_SERVICE,
+    SESSION_SERVICE,
+    FACTOR_SERVICE,
+    USER_SERVICE,
+    TOKEN_SERVICE,
+];
 /// What the service cannot work without.
 const DATABASE: &str = "database";
 
@@ -167,11 +178,19 @@ pub async fn open_rules(config: &Config, clock: &Clock, entropy: &Entropy) -> Re
         disclose_existing: config.disclose_existing,
         bell: Bell::default(),
     };
+    let factors = Factors {
+        store: store.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        sealing: Arc::new(Sealing::new(&secrets, "second-factor", entropy.clone())),
+        bell: accounts.bell.clone(),
+    };
     let sessions = Sessions {
         store: store.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),
         passwords,
+        factors,
         refresh_tokens: RefreshTokens::new(mac("refresh-token")),
         keys,
         pages: pages.clone(),
@@ -253,6 +272,11 @@ pub async fn serve(
         sessions: sessions.clone(),
         callers: callers.clone(),
     };
+    let factor = FactorApi {
+        factors: sessions.factors.clone(),
+        callers: callers.clone(),
+    };
+    let factors = sessions.factors.clone();
     let user = UserApi {
         users: users.clone(),
         callers: callers.clone(),
@@ -266,6 +290,7 @@ pub async fn serve(
     };
     let routes = Routes::new(AccountServiceServer::new(account).max_decoding_message_size(LARGEST_MESSAGE))
         .add_service(SessionServiceServer::new(session).max_decoding_message_size(LARGEST_MESSAGE))
+        .add_service(FactorServiceServer::new(factor).max_decoding_message_size(LARGEST_MESSAGE))
         .add_service(UserServiceServer::new(user).max_decoding_message_size(LARGEST_MESSAGE))
         .add_service(TokenServiceServer::new(token).max_decoding_message_size(LARGEST_MESSAGE));
     let readiness = Readiness::default();
@@ -285,6 +310,7 @@ pub async fn serve(
     tasks.spawn("clean-up", cleanup.run(tasks.clone()));
     tasks.spawn("security changes", security.follow(tasks.clone()));
     tasks.spawn("signing keys", keys.tidy(tasks.clone()));
+    tasks.spawn("second factors", factors.reseal(tasks.clone()));
     if let Some(listener) = admin_listener {
         admin::serve(listener, config.tls.for_anyone(), readiness, tasks)?;
     }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
+use service_runtime::database::Database;
 use tempfile::TempDir;
 
 /// What a command said and how it ended.
@@ -111,6 +112,37 @@ fn accounts_are_made_listed_and_changed() {
         refused.complained
     );
     assert_eq!(refused.said, "");
+}
+
+#[test]
+fn a_second_factor_that_was_lost_is_removed() {
+    let folder = folder();
+    let run = |arguments: &[&str]| run(folder.path(), arguments, "");
+    assert_eq!(run(&["users", "create", "ada@example.org"]).code, 0);
+    let remove = ["users", "update", "ada@example.org", "--remove-totp"];
+    assert_eq!(run(&remove).code, 3, "there is none");
+    let url = format!("sqlite:{}", folder.path().join("auth.db").display());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let set_up = async {
+        let database = Database::connect(&url, "auth").await.unwrap();
+        let done = service_runtime::on!(&database, |pool| {
+            sqlx::query("UPDATE users SET factor_since = '2026-03-01T12:00:00+00:00'")
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected())
+        });
+        assert_eq!(done.unwrap(), 1);
+        database.close().await;
+    };
+    runtime.block_on(set_up);
+    let removed = run(&remove);
+    assert_eq!(removed.code, 0, "{}", removed.complained);
+    assert!(
+        removed.said.contains("ada@example.org  active"),
+        "{}",
+        removed.said
+    );
+    assert_eq!(run(&remove).code, 3, "it is gone");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tonic_prost_build::Builder;
 use crate::rust_path;
 
 /// The names of fields that hold what somebody could use.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 12] = [
     "password",
     "confirm_password",
     "current_password",
@@ -14,6 +14,11 @@ const SECRETS: [&str; 7] = [
     "access",
     "access_token",
     "refresh",
+    "code",
+    "secret",
+    "uri",
+    "qr_svg",
+    "recovery_codes",
 ];
 
 /// Takes the derived `Debug` from every message that holds a secret.

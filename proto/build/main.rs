@@ -16,8 +16,9 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost_reflect::DescriptorPool;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "onlineedu/auth/v1/account.proto",
+    "onlineedu/auth/v1/factor.proto",
     "onlineedu/auth/v1/session.proto",
     "onlineedu/auth/v1/token.proto",
     "onlineedu/auth/v1/user.proto",

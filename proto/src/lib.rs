@@ -42,7 +42,7 @@ pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "
 
 #[cfg(test)]
 mod tests {
-    use crate::auth::v1::{AuthorizeRequest, LoginRequest, TokenPair};
+    use crate::auth::v1::{AuthorizeRequest, LoginRequest, RecoveryCodes, StartTotpResponse, TokenPair};
 
     #[test]
     fn no_message_shows_a_password_or_a_token() {
@@ -50,6 +50,7 @@ mod tests {
         let login = LoginRequest {
             username: "ada@example.org".to_owned(),
             password: text(),
+            code: text(),
         };
         let shown = format!("{login:?}");
         assert!(
@@ -66,5 +67,14 @@ mod tests {
         assert!(shown.contains("900") && !shown.contains("s3cret"), "{shown}");
         let asked = AuthorizeRequest { access_token: text() };
         assert!(!format!("{asked:?}").contains("s3cret"));
+        let started = StartTotpResponse {
+            secret: text(),
+            uri: text(),
+            qr_svg: text(),
+        };
+        let codes = RecoveryCodes {
+            recovery_codes: vec![text()],
+        };
+        assert!(!format!("{started:?}{codes:?}").contains("s3cret"));
     }
 }

@@ -3,6 +3,7 @@
 //! - [`postgres`]: a temporary PostgreSQL server that cannot outlive the test process
 //! - [`ground`]: a folder and a database of either kind, for one test
 //! - [`smtp`]: a mail server that can be told to misbehave at any step, and [`mail`] to read what it received
+//! - [`authenticator`]: an authenticator app
 //! - [`certificate`]: self-signed TLS certificates
 //! - [`left_out`]: what could not be tested here, so that it is said and, in CI, refused
 //!
@@ -20,6 +21,7 @@
     reason = "the time, ids and environment that the ban protects are the product's, not a test's"
 )]
 
+pub mod authenticator;
 pub mod certificate;
 pub mod ground;
 pub mod left_out;

@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 use serde::Serialize;
 use service_runtime::process::{CONFLICT, INVALID, NOT_FOUND, Refused, say};
 
-use crate::domain::error::Error;
+use crate::domain::{error::Error, factor::FactorError};
 
 /// `--json`.
 fn json_flag() -> Arg {
@@ -30,7 +30,7 @@ fn tell(matches: &ArgMatches, thing: &impl Serialize, words: impl FnOnce() -> St
 /// What a refusal of the rules means at the command line.
 fn refused(error: Error) -> Box<dyn std::error::Error> {
     let code = match &error {
-        Error::NotFound(_) => NOT_FOUND,
+        Error::NotFound(_) | Error::Factor(FactorError::Missing) => NOT_FOUND,
         Error::UsernameTaken | Error::LastStaffUser => CONFLICT,
         Error::Invalid(_) => INVALID,
         _ => return error.into(),

@@ -68,6 +68,12 @@ pub fn command() -> Command {
                 .arg(user())
                 .arg(switch("active", "Whether the account may log in"))
                 .arg(switch("staff", "Whether the account administers the site"))
+                .arg(
+                    Arg::new("remove-totp")
+                        .long("remove-totp")
+                        .action(ArgAction::SetTrue)
+                        .help("Removes the second factor of somebody who lost it, and ends their sessions"),
+                )
                 .arg(json_flag()),
         )
 }
@@ -159,10 +165,15 @@ async fn update(rules: &Rules, matches: &ArgMatches) -> Result<(), Box<dyn Error
         is_staff: matches.get_one("staff").copied(),
         ..UserChange::default()
     };
-    if change.is_active.is_none() && change.is_staff.is_none() {
-        return Err(invalid("nothing to change: give --active or --staff").into());
+    let removes_factor = matches.get_flag("remove-totp");
+    if change.is_active.is_none() && change.is_staff.is_none() && !removes_factor {
+        return Err(invalid("nothing to change: give --active, --staff or --remove-totp").into());
     }
     let user = rules.users.find(text(matches, "user")).await.map_err(refused)?;
+    if removes_factor {
+        let factors = &rules.sessions.factors;
+        factors.remove_for(&user).await.map_err(refused)?;
+    }
     let id = user.id.to_string();
     let user = rules
         .users

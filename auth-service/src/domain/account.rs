@@ -206,6 +206,7 @@ impl Accounts {
             pending_username: None,
             date_joined: now,
             last_login: None,
+            factor_since: None,
             revision: 1,
         })
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use service_runtime::{entropy::NoEntropy, field::FieldError};
 
-use crate::store;
+use crate::{domain::factor::FactorError, store};
 
 /// Why a request cannot be done.
 #[derive(Debug, thiserror::Error)]
@@ -54,8 +54,11 @@ pub enum Error {
     /// Too many passwords are being hashed; trying again after this long may help.
     #[error("too busy")]
     Busy(Duration),
-    /// The signing key was sealed under another secret.
-    #[error("SECRET_KEY does not open the signing key; was it changed without keeping the former one?")]
+    /// A rule about second factors.
+    #[error(transparent)]
+    Factor(#[from] FactorError),
+    /// What is to be opened was sealed under another secret.
+    #[error("SECRET_KEY does not open what was sealed; was it changed without keeping the former one?")]
     WrongSecretKey,
     /// The database cannot serve now.
     #[error("the database cannot serve now")]

@@ -12,13 +12,14 @@ use uuid::Uuid;
 use crate::{
     domain::{
         error::Error,
+        factor::Factors,
         password_pool::PasswordPool,
         refresh_token::{Claimed, RefreshTokens},
         signing_key::KeyRing,
     },
     model::{
         client::Client,
-        event::{SecurityEvent, Severity},
+        event::{Actor, SecurityEvent, Severity},
         password::PasswordPolicy,
         session::{EndReason, FRESH, LONGEST_SESSION, SECOND_FACTOR, Session},
         user::User,
@@ -41,6 +42,8 @@ pub struct Sessions {
     pub entropy: Entropy,
     /// Who compares passwords.
     pub passwords: PasswordPool,
+    /// Who knows second factors.
+    pub factors: Factors,
     /// Who makes refresh tokens.
     pub refresh_tokens: RefreshTokens,
     /// Who signs access tokens.
@@ -86,6 +89,17 @@ impl Caller {
     pub fn has_fresh_factor(&self, now: DateTime<Utc>) -> bool {
         self.factors.iter().any(|factor| factor == SECOND_FACTOR) && now - self.auth_time <= FRESH
     }
+
+    /// The person as whoever does something from this network address in this request.
+    pub fn actor(&self, client: &Client, request_id: &str, now: DateTime<Utc>) -> Actor {
+        Actor {
+            user_id: Some(self.user.id),
+            session_id: Some(self.session_id),
+            ip_address: client.ip_address.clone(),
+            request_id: request_id.to_owned(),
+            lacks_fresh_factor: self.user.factor_since.is_some() && !self.has_fresh_factor(now),
+        }
+    }
 }
 
 impl Sessions {
@@ -93,12 +107,14 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a missing field, [`Error::InvalidCredentials`] for all that is wrong with the
-    /// rest, [`Error::Busy`].
+    /// rest, [`FactorError::Required`](super::factor::FactorError) when only a code is missing, [`Error::Busy`].
     pub async fn login(
         &self,
         username: &str,
         password: &Secret<String>,
+        code: &Secret<String>,
         client: &Client,
+        request_id: &str,
         deadline: Instant,
     ) -> Result<Tokens, Error> {
         let mut faults = Vec::new();
@@ -127,6 +143,12 @@ impl Sessions {
         if verdict.outdated {
             stored = self.renew(&user, stored, password, deadline).await?;
         }
+        let by = Actor {
+            ip_address: client.ip_address.clone(),
+            request_id: request_id.to_owned(),
+            ..Actor::default()
+        };
+        let factors = self.factors.at_login(&user, code, &by).await?;
 
         let now = self.clock.now();
         let session = Session {
@@ -136,7 +158,7 @@ impl Sessions {
             refresh_counter: 0,
             user_agent: client.user_agent.clone(),
             ip_address: client.ip_address.clone(),
-            factors: vec!["pwd".to_owned()],
+            factors,
             auth_time: now,
             created_at: now,
             last_used_at: now,
@@ -275,12 +297,20 @@ impl Sessions {
             .active_user(token.user_id, token.session_id, self.clock.now())
             .await?;
         let (user, revision) = user.ok_or(Error::TokenInvalid)?;
+        let mut factors = token.factors;
+        // A factor that is gone, or another one now, proves nothing. Tokens tell their times in seconds.
+        if user
+            .factor_since
+            .is_none_or(|since| since.timestamp() > token.auth_time.timestamp())
+        {
+            factors.retain(|factor| factor != SECOND_FACTOR);
+        }
         Ok(Caller {
             user,
             revision,
             session_id: token.session_id,
             auth_time: token.auth_time,
-            factors: token.factors,
+            factors,
         })
     }
 

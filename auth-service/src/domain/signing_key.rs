@@ -7,17 +7,14 @@ use std::{
 };
 
 use auth_client::access_token::{AccessToken, BadToken, Signer, Verifier};
-use aws_lc_rs::{
-    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    signature::{Ed25519KeyPair, KeyPair},
-};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
-use service_runtime::{clock::Clock, entropy::Entropy, lifecycle::Tasks, mac::derive_key, secret::Secret};
+use service_runtime::{clock::Clock, entropy::Entropy, lifecycle::Tasks, secret::Secret};
 use tokio::sync::Mutex;
 
 use crate::{
-    domain::error::Error,
+    domain::{error::Error, sealing::Sealing},
     model::event::{SecurityEvent, Severity},
     store::{Store, signing_key::StoredKey},
 };
@@ -41,6 +38,7 @@ pub struct PublicKey {
 pub struct KeyRing {
     store: Store,
     clock: Clock,
+    entropy: Entropy,
     sealing: Arc<Sealing>,
     issuer: Arc<str>,
     token_lifetime: Duration,
@@ -69,7 +67,7 @@ impl KeyRing {
         issuer: &str,
         token_lifetime: Duration,
     ) -> Result<Self, Error> {
-        let sealing = Arc::new(Sealing::new(secrets, entropy.clone()));
+        let sealing = Arc::new(Sealing::new(secrets, "signing-key", entropy.clone()));
         if store
             .signing_keys()
             .await?
@@ -77,7 +75,8 @@ impl KeyRing {
             .all(|key| key.retired_at.is_some())
         {
             // Another process may do the same: the database keeps one.
-            store.add_signing_key(&sealing.new_key(clock.now())?).await?;
+            let first = new_key(&sealing, entropy, clock.now())?;
+            store.add_signing_key(&first).await?;
         }
         let issuer: Arc<str> = issuer.into();
         let keys = read(&store, &sealing, &issuer, token_lifetime).await?;
@@ -85,6 +84,7 @@ impl KeyRing {
         Ok(Self {
             store,
             clock,
+            entropy: entropy.clone(),
             sealing,
             issuer,
             token_lifetime,
@@ -99,7 +99,7 @@ impl KeyRing {
     /// # Errors
     /// When the database cannot serve.
     pub async fn rotate(&self) -> Result<(), Error> {
-        let key = self.sealing.new_key(self.clock.now())?;
+        let key = new_key(&self.sealing, &self.entropy, self.clock.now())?;
         self.store.rotate_signing_key(&key, self.clock.now()).await?;
         self.look().await
     }
@@ -112,7 +112,7 @@ impl KeyRing {
     pub async fn revoke(&self, kid: &str) -> Result<(), Error> {
         let now = self.clock.now();
         let event = SecurityEvent {
-            id: self.sealing.entropy.new_id(now)?,
+            id: self.entropy.new_id(now)?,
             time: now,
             severity: Severity::Critical,
             kind: "signing_key_revoked",
@@ -123,7 +123,7 @@ impl KeyRing {
             request_id: String::new(),
             detail: format!("The signing key {kid} was revoked."),
         };
-        let next = self.sealing.new_key(now)?;
+        let next = new_key(&self.sealing, &self.entropy, now)?;
         if !self.store.revoke_signing_key(kid, &next, &event).await? {
             return Err(Error::NotFound("signing key"));
         }
@@ -215,7 +215,9 @@ async fn read(store: &Store, sealing: &Sealing, issuer: &str, life: Duration) ->
     let signing = stored
         .first()
         .ok_or_else(|| Error::internal("there is no signing key"))?;
-    let private = sealing.open(signing)?;
+    let private = sealing
+        .open(signing.kid.as_bytes(), &signing.sealed_private_key)?
+        .secret;
     let public: Vec<PublicKey> = stored
         .iter()
         .map(|key| PublicKey {
@@ -231,64 +233,18 @@ async fn read(store: &Store, sealing: &Sealing, issuer: &str, life: Duration) ->
     })
 }
 
-/// Seals private keys (AES-256-GCM, the key's id bound to it).
-struct Sealing {
-    keys: Vec<LessSafeKey>,
-    entropy: Entropy,
-}
-
-impl Sealing {
-    fn new(secrets: &[Secret<Vec<u8>>], entropy: Entropy) -> Self {
-        let keys = secrets.iter().filter_map(|secret| {
-            let key = derive_key(secret.expose(), "signing-key");
-            UnboundKey::new(&AES_256_GCM, &key).ok().map(LessSafeKey::new)
-        });
-        Self {
-            keys: keys.collect(),
-            entropy,
-        }
-    }
-
-    fn new_key(&self, now: DateTime<Utc>) -> Result<StoredKey, Error> {
-        let kid = self.entropy.new_id(now)?.to_string();
-        let pair = Ed25519KeyPair::generate().map_err(Error::internal)?;
-        let private = pair.to_pkcs8().map_err(Error::internal)?;
-        let nonce: [u8; NONCE_LEN] = self.entropy.bytes()?;
-        let mut sealed = private.as_ref().to_vec();
-        let key = self
-            .keys
-            .first()
-            .ok_or_else(|| Error::internal("there is no sealing key"))?;
-        key.seal_in_place_append_tag(
-            Nonce::assume_unique_for_key(nonce),
-            Aad::from(kid.as_bytes()),
-            &mut sealed,
-        )
-        .map_err(Error::internal)?;
-        Ok(StoredKey {
-            public_key: pair.public_key().as_ref().to_vec(),
-            sealed_private_key: [&nonce[..], &sealed].concat(),
-            created_at: now,
-            retired_at: None,
-            kid,
-        })
-    }
-
-    fn open(&self, stored: &StoredKey) -> Result<Secret<Vec<u8>>, Error> {
-        let sealed = stored.sealed_private_key.split_first_chunk::<NONCE_LEN>();
-        let (nonce, sealed) = sealed.ok_or_else(|| Error::internal("a sealed key is too short"))?;
-        let opened = self.keys.iter().find_map(|key| {
-            let mut bytes = sealed.to_vec();
-            let nonce = Nonce::assume_unique_for_key(*nonce);
-            let length = key
-                .open_in_place(nonce, Aad::from(stored.kid.as_bytes()), &mut bytes)
-                .ok()?
-                .len();
-            bytes.truncate(length);
-            Some(bytes)
-        });
-        opened.map(Secret::new).ok_or(Error::WrongSecretKey)
-    }
+/// A new key, sealed.
+fn new_key(sealing: &Sealing, entropy: &Entropy, now: DateTime<Utc>) -> Result<StoredKey, Error> {
+    let kid = entropy.new_id(now)?.to_string();
+    let pair = Ed25519KeyPair::generate().map_err(Error::internal)?;
+    let private = pair.to_pkcs8().map_err(Error::internal)?;
+    Ok(StoredKey {
+        public_key: pair.public_key().as_ref().to_vec(),
+        sealed_private_key: sealing.seal(kid.as_bytes(), private.as_ref())?,
+        created_at: now,
+        retired_at: None,
+        kid,
+    })
 }
 
 impl PublicKey {

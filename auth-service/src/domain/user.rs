@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::{
     domain::{
         error::Error,
+        factor::FactorError,
         profile::{ProfileChange, not_changed},
         session::{next_page, page},
     },
@@ -125,7 +126,8 @@ impl Users {
     /// Changes a user. Taking `is_active` away ends their sessions; giving it stands for a proved address.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::EtagMismatch`], [`Error::LastStaffUser`].
+    /// [`Error::NotFound`], [`Error::EtagMismatch`], [`Error::LastStaffUser`]; [`FactorError::NotFresh`] for making
+    /// somebody staff.
     pub async fn update(
         &self,
         by: &Actor,
@@ -141,6 +143,9 @@ impl Users {
             change.profile.apply(&mut user.profile);
             let was_staff = user.is_staff;
             user.is_staff = change.is_staff.unwrap_or(was_staff);
+            if user.is_staff && !was_staff && by.lacks_fresh_factor {
+                return Err(FactorError::NotFresh.into());
+            }
             match change.is_active {
                 Some(false) if user.is_active => effects.end_sessions = Some(EndReason::Deactivated),
                 // Otherwise the clean-up would take the account for one that nobody wanted.

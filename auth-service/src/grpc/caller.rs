@@ -13,7 +13,7 @@ use crate::{
         session::{Caller, Sessions},
     },
     grpc::refusal::status,
-    model::client::Client,
+    model::{client::Client, event::Actor},
 };
 
 /// Tells callers apart.
@@ -80,6 +80,12 @@ impl Callers {
         }
         let peer = RequestContext::of(request).peer.map(|peer| peer.to_string());
         Client::new(agent("user-agent"), peer.unwrap_or_default())
+    }
+
+    /// The person who calls, as whoever does something.
+    pub(crate) fn actor<T>(&self, caller: &Caller, request: &Request<T>, context: &RequestContext) -> Actor {
+        let now = self.sessions.clock.now();
+        caller.actor(&self.client(request), &context.request_id, now)
     }
 
     fn is_service<T>(&self, request: &Request<T>) -> bool {

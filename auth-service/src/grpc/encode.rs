@@ -1,8 +1,11 @@
 //! From the model to the messages of the contract.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
 use proto::auth::v1 as pb;
+use service_runtime::secret::Secret;
 
 use crate::{
     domain::{
@@ -60,7 +63,7 @@ pub(crate) fn profile(user: User) -> pb::Profile {
         date_joined: Some(timestamp(user.date_joined)),
         last_login: user.last_login.map(timestamp),
         pending_username: user.pending_username,
-        has_totp: false,
+        has_totp: user.factor_since.is_some(),
     }
 }
 
@@ -84,6 +87,22 @@ pub(crate) fn token_pair(tokens: Tokens) -> pb::TokenPair {
         token_type: "Bearer".to_owned(),
         expires_in: i32::try_from(tokens.expires_in.as_secs()).unwrap_or(i32::MAX),
         user: Some(user(tokens.user)),
+    }
+}
+
+/// What a second factor is shown with.
+pub(crate) fn stepped_up((access, expires_in): (Secret<String>, Duration)) -> pb::SteppedUp {
+    pb::SteppedUp {
+        access: access.expose().clone(),
+        token_type: "Bearer".to_owned(),
+        expires_in: i32::try_from(expires_in.as_secs()).unwrap_or(i32::MAX),
+    }
+}
+
+/// Recovery codes, to be shown once.
+pub(crate) fn recovery_codes(codes: Vec<Secret<String>>) -> pb::RecoveryCodes {
+    pb::RecoveryCodes {
+        recovery_codes: codes.iter().map(|code| code.expose().clone()).collect(),
     }
 }
 

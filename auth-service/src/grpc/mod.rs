@@ -3,9 +3,11 @@
 pub mod account;
 mod caller;
 pub(crate) mod encode;
+pub mod factor;
 mod mask;
 mod once;
 mod profile;
+mod qr;
 mod refusal;
 pub mod session;
 pub mod token;

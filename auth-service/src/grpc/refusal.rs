@@ -11,7 +11,7 @@ use service_runtime::{
 };
 use tonic::{Code, Status};
 
-use crate::domain::error::Error;
+use crate::{domain::error::Error, grpc::factor};
 
 /// When trying again may help while the database is away.
 const DATABASE_BACK: Duration = Duration::from_secs(1);
@@ -80,6 +80,7 @@ pub(crate) fn status(error: Error, context: &RequestContext) -> Status {
             "Too many people at once. Please try again.",
         )
         .retry_after(wait.max(Duration::from_secs(1))),
+        Error::Factor(error) => return factor::refused(error),
         Error::Unavailable(error) => {
             tracing::error!(request_id = &*context.request_id, error = ?error, "the database cannot serve");
             Refusal::new(

@@ -27,10 +27,11 @@ impl SessionService for SessionApi {
         let context = RequestContext::of(&request);
         let client = self.callers.client(&request);
         let message = request.into_inner();
-        let password = Secret::new(message.password);
+        let (password, code) = (Secret::new(message.password), Secret::new(message.code));
+        let (request_id, deadline) = (&context.request_id, context.deadline);
         let tokens = self
             .sessions
-            .login(&message.username, &password, &client, context.deadline)
+            .login(&message.username, &password, &code, &client, request_id, deadline)
             .await;
         answer(tokens, &context)
     }
@@ -53,6 +54,17 @@ impl SessionService for SessionApi {
         let ended = self.sessions.logout(&request.get_ref().refresh).await;
         ended.map_err(|error| status(error, &context))?;
         Ok(Response::new(pb::LogoutResponse {}))
+    }
+
+    async fn step_up(&self, request: Request<pb::StepUpRequest>) -> Result<Response<pb::SteppedUp>, Status> {
+        let context = RequestContext::of(&request);
+        let caller = self.callers.user(&request, &context).await?;
+        let by = self.callers.actor(&caller, &request, &context);
+        let code = Secret::new(request.into_inner().code);
+        let stepped_up = self.sessions.step_up(&caller, &code, &by).await;
+        Ok(Response::new(encode::stepped_up(
+            stepped_up.map_err(|error| status(error, &context))?,
+        )))
     }
 
     async fn logout_all(

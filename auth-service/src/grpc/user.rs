@@ -7,7 +7,6 @@ use tonic::{Request, Response, Status};
 use crate::{
     domain::user::{UserChange, UserQuery, Users},
     grpc::{Callers, encode, mask, profile, refusal::status},
-    model::event::Actor,
 };
 
 /// Serves `UserService`.
@@ -64,7 +63,7 @@ impl UserService for UserApi {
         let context = RequestContext::of(&request);
         let told = |error| status(error, &context);
         let caller = self.callers.staff(&request, &context).await?;
-        let client = self.callers.client(&request);
+        let by = self.callers.actor(&caller, &request, &context);
         let message = request.into_inner();
         let source = message.user.unwrap_or_default();
         let mut change = UserChange::default();
@@ -79,12 +78,6 @@ impl UserService for UserApi {
         let revision = decoded
             .and_then(|()| mask::revision(&message.etag))
             .map_err(told)?;
-        let by = Actor {
-            user_id: Some(caller.user.id),
-            session_id: Some(caller.session_id),
-            ip_address: client.ip_address,
-            request_id: (*context.request_id).to_owned(),
-        };
         let user = self
             .users
             .update(&by, &message.id, change, revision)

@@ -63,6 +63,48 @@ pub(super) const fn words(kind: MailKind) -> Words {
             action: "",
             not_you: "If it was not you, ask for a new password on the login page at once.",
         },
+        MailKind::SecondFactorAdded => Words {
+            subject: "Logging in takes a code from now on",
+            news: "An authenticator app was set up for your Online Edu account, and all other sessions were \
+                   ended. From now on you log in with your password and a code of the app. Keep the recovery \
+                   codes in a safe place: each of them replaces the app once.",
+            action: "",
+            not_you: "If it was not you, somebody knows your password and can lock you out: ask for a new \
+                      password on the login page at once, and write to whoever runs this site.",
+        },
+        MailKind::SecondFactorRemoved => Words {
+            subject: "Logging in takes no code any more",
+            news: "The authenticator app of your Online Edu account was removed, and all other sessions were \
+                   ended. Your password alone logs you in from now on.",
+            action: "",
+            not_you: "If it was not you, ask for a new password on the login page at once, and set up the app \
+                      again.",
+        },
+        MailKind::SecondFactorFailing => Words {
+            subject: "Somebody enters wrong codes",
+            news: "Wrong codes of your authenticator app are being entered, by somebody who knows the password \
+                   of your Online Edu account or is logged in to it. They were refused, and codes of the app \
+                   now have to wait a while; your recovery codes work all the time.",
+            action: "",
+            not_you: "If it was not you, ask for a new password on the login page at once: without the \
+                      password nobody gets as far as the code.",
+        },
+        MailKind::RecoveryCodeUsed => Words {
+            subject: "A recovery code was used",
+            news: "A recovery code was used for your Online Edu account in place of a code of your \
+                   authenticator app. It is used up. When few are left, or the app is lost, make new ones.",
+            action: "",
+            not_you: "If it was not you, somebody knows your password and your recovery codes: ask for a new \
+                      password on the login page at once, and then make new recovery codes.",
+        },
+        MailKind::RecoveryCodesRenewed => Words {
+            subject: "You have new recovery codes",
+            news: "New recovery codes were made for your Online Edu account. The former ones are worth nothing \
+                   any more.",
+            action: "",
+            not_you: "If it was not you, ask for a new password on the login page at once, and then make new \
+                      recovery codes.",
+        },
     }
 }
 

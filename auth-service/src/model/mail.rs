@@ -20,17 +20,32 @@ pub enum MailKind {
     UsernameChangeRequested,
     /// The password was changed.
     PasswordChanged,
+    /// Logging in takes a second factor from now on.
+    SecondFactorAdded,
+    /// Logging in takes no second factor any more.
+    SecondFactorRemoved,
+    /// Somebody who knows the password enters wrong codes.
+    SecondFactorFailing,
+    /// A recovery code stood in for the second factor.
+    RecoveryCodeUsed,
+    /// There are new recovery codes.
+    RecoveryCodesRenewed,
 }
 
 impl MailKind {
     /// Every kind there is.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
         Self::VerifyEmail,
         Self::AlreadyRegistered,
         Self::ResetPassword,
         Self::ConfirmUsername,
         Self::UsernameChangeRequested,
         Self::PasswordChanged,
+        Self::SecondFactorAdded,
+        Self::SecondFactorRemoved,
+        Self::SecondFactorFailing,
+        Self::RecoveryCodeUsed,
+        Self::RecoveryCodesRenewed,
     ];
 
     /// The word in the database.
@@ -42,6 +57,11 @@ impl MailKind {
             Self::ConfirmUsername => "confirm_username",
             Self::UsernameChangeRequested => "username_change_requested",
             Self::PasswordChanged => "password_changed",
+            Self::SecondFactorAdded => "second_factor_added",
+            Self::SecondFactorRemoved => "second_factor_removed",
+            Self::SecondFactorFailing => "second_factor_failing",
+            Self::RecoveryCodeUsed => "recovery_code_used",
+            Self::RecoveryCodesRenewed => "recovery_codes_renewed",
         }
     }
 
@@ -56,7 +76,14 @@ impl MailKind {
             Self::VerifyEmail => Some(Purpose::VerifyEmail),
             Self::ResetPassword => Some(Purpose::ResetPassword),
             Self::ConfirmUsername => Some(Purpose::ConfirmUsername),
-            Self::AlreadyRegistered | Self::UsernameChangeRequested | Self::PasswordChanged => None,
+            Self::AlreadyRegistered
+            | Self::UsernameChangeRequested
+            | Self::PasswordChanged
+            | Self::SecondFactorAdded
+            | Self::SecondFactorRemoved
+            | Self::SecondFactorFailing
+            | Self::RecoveryCodeUsed
+            | Self::RecoveryCodesRenewed => None,
         }
     }
 }

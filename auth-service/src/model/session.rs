@@ -5,6 +5,8 @@ use uuid::Uuid;
 
 /// No session lives longer than this, however often it is refreshed (NIST SP 800-63B-4 §2.1.3: 30 days).
 pub const LONGEST_SESSION: TimeDelta = TimeDelta::days(30);
+/// How an access token names a password among its `factors` (RFC 8176).
+pub const PASSWORD: &str = "pwd";
 /// How an access token names a second factor among its `factors` (RFC 8176).
 pub const SECOND_FACTOR: &str = "otp";
 /// How long a second factor counts as fresh: what cannot be undone, or hands out rights, needs a fresh one.
@@ -50,6 +52,8 @@ pub enum EndReason {
     RefreshReplayed,
     /// The password was changed or reset.
     PasswordChanged,
+    /// A second factor was added or removed.
+    FactorChanged,
     /// The account was deactivated.
     Deactivated,
     /// An operator ended the sessions of everybody.
@@ -64,6 +68,7 @@ impl EndReason {
             Self::Revoked => "revoked",
             Self::RefreshReplayed => "refresh_replayed",
             Self::PasswordChanged => "password_changed",
+            Self::FactorChanged => "factor_changed",
             Self::Deactivated => "deactivated",
             Self::Operator => "operator",
         }

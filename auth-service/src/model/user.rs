@@ -27,6 +27,9 @@ pub struct User {
     pub date_joined: DateTime<Utc>,
     /// When the person last logged in.
     pub last_login: Option<DateTime<Utc>>,
+    /// Since when logging in takes a second factor; `None` without one.
+    #[serde(default)]
+    pub factor_since: Option<DateTime<Utc>>,
     /// The version: every change adds one.
     pub revision: i64,
 }

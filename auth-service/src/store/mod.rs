@@ -5,6 +5,7 @@ pub mod account;
 pub mod address;
 pub mod cleanup;
 pub mod event;
+pub mod factor;
 pub mod mail_token;
 pub mod outbox;
 mod password;

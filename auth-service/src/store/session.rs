@@ -9,7 +9,7 @@ use crate::{
     model::{
         event::SecurityEvent,
         security_change::SecurityChange,
-        session::{EndReason, Session},
+        session::{EndReason, SECOND_FACTOR, Session},
         user::User,
     },
     store::{
@@ -85,8 +85,8 @@ pub struct SessionCursor {
 }
 
 impl Store {
-    /// Opens a session, if the account is still active and still has the password that was checked. Says who
-    /// is logged in.
+    /// Opens a session, if the account is still active, still has the password that was checked, and has no second
+    /// factor that was not. Says who is logged in.
     ///
     /// # Errors
     /// When the database fails.
@@ -95,12 +95,14 @@ impl Store {
             let mut tx = pool.begin_write().await?;
             let user: Option<UserRow> = sqlx::query_as(concat!(
                 "UPDATE users SET last_login = $3, revision = revision + 1 \
-                 WHERE id = $1 AND password_hash = $2 AND is_active RETURNING ",
+                 WHERE id = $1 AND password_hash = $2 AND is_active \
+                 AND (factor_since IS NULL OR ($4 AND factor_since <= $3)) RETURNING ",
                 user_columns!()
             ))
             .bind(session.user_id)
             .bind(password_hash)
             .bind(session.created_at)
+            .bind(session.factors.iter().any(|factor| factor == SECOND_FACTOR))
             .fetch_optional(&mut *tx)
             .await?;
             let Some(UserRow(user)) = user else {

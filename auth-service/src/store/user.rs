@@ -30,7 +30,7 @@ macro_rules! user_columns {
         "users.id, users.username, users.first_name, users.last_name, users.bio, users.user_greeting, \
          users.color_mode, users.dashboard_first_date, users.dashboard_second_date, users.is_active, \
          users.is_staff, users.verified_at, users.pending_username, users.date_joined, users.last_login, \
-         users.revision"
+         users.factor_since, users.revision"
     };
 }
 pub(crate) use user_columns;
@@ -71,6 +71,7 @@ where
             pending_username: row.try_get("pending_username")?,
             date_joined: row.try_get("date_joined")?,
             last_login: row.try_get("last_login")?,
+            factor_since: row.try_get("factor_since")?,
             revision: row.try_get("revision")?,
         }))
     }

@@ -4,7 +4,7 @@
 use proto::auth::v1 as pb;
 use tonic::{Code, Status};
 
-use crate::support::{Service, as_service, as_user, mask, registration};
+use crate::support::{PASSWORD, Service, as_service, as_user, mask, registration};
 
 /// Texts that have broken things before.
 fn texts() -> Vec<String> {
@@ -78,7 +78,11 @@ async fn run(service: Service) {
     let staff = service.staff("staff@example.org").await;
     let access = staff.access.as_str();
     let (mut accounts, mut sessions) = (service.accounts(), service.sessions());
-    let (mut users, mut tokens) = (service.users(), service.tokens());
+    let (mut users, mut tokens, mut factors) = (service.users(), service.tokens(), service.factors());
+    // Somebody with a second factor, and somebody who has begun to set one up.
+    let coded = service.coded("coded@example.org").await;
+    let begun = as_user(access, pb::StartTotpRequest {});
+    factors.start_totp(begun).await.unwrap();
     for text in texts() {
         let text = || text.clone();
         // Without passwords, so that nothing is hashed and the fields are still all read.
@@ -192,6 +196,13 @@ async fn run(service: Service) {
             let request = pb::LoginRequest {
                 username: text(),
                 password: text(),
+                code: String::new(),
+            };
+            check("Login", &text(), sessions.login(request).await);
+            let request = pb::LoginRequest {
+                username: "coded@example.org".to_owned(),
+                password: PASSWORD.to_owned(),
+                code: text(),
             };
             check("Login", &text(), sessions.login(request).await);
         }
@@ -205,6 +216,20 @@ async fn run(service: Service) {
             &text(),
             sessions.logout(pb::LogoutRequest { refresh: text() }).await,
         );
+        for access in [access, coded.session.access.as_str()] {
+            let request = as_user(access, pb::StepUpRequest { code: text() });
+            check("StepUp", &text(), sessions.step_up(request).await);
+            let request = as_user(access, pb::ConfirmTotpRequest { code: text() });
+            check("ConfirmTotp", &text(), factors.confirm_totp(request).await);
+            let request = as_user(access, pb::RemoveTotpRequest { code: text() });
+            check("RemoveTotp", &text(), factors.remove_totp(request).await);
+            let request = as_user(access, pb::RenewRecoveryCodesRequest { code: text() });
+            check(
+                "RenewRecoveryCodes",
+                &text(),
+                factors.renew_recovery_codes(request).await,
+            );
+        }
         let request = pb::ListSessionsRequest {
             page_size: i32::MAX,
             page_token: text(),

@@ -97,7 +97,7 @@ async fn a_wrong_secret_stops_the_start(service: Service) {
         .await;
     assert_eq!(
         refusal_of(&error),
-        "the signing keys cannot be used: SECRET_KEY does not open the signing key; \
+        "the signing keys cannot be used: SECRET_KEY does not open what was sealed; \
          was it changed without keeping the former one?"
     );
 }

@@ -10,6 +10,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod factor;
+mod factor_kept;
+mod factor_time;
 mod hiding;
 mod hostile;
 mod journeys;

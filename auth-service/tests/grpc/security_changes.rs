@@ -41,7 +41,7 @@ async fn update(service: &Service, staff: &Session, id: &str, user: pb::User, fi
 }
 
 /// The RPCs, by their names in the contract, that end sessions, or change a password, an address, a right or a state.
-const TAKING: [&str; 11] = [
+const TAKING: [&str; 13] = [
     "Logout",
     "LogoutAll",
     "RevokeSession",
@@ -50,6 +50,8 @@ const TAKING: [&str; 11] = [
     "ChangePassword",
     "ConfirmUsername",
     "VerifyEmail",
+    "ConfirmTotp",
+    "RemoveTotp",
     "UpdateUser is_staff",
     "UpdateUser not is_staff",
     "UpdateUser not is_active",
@@ -136,6 +138,20 @@ async fn every_rpc_that_takes_something_away_is_told(service: Service) {
                 service.accounts().confirm_username(request).await.unwrap();
                 (vec![], vec![&id])
             }
+            "ConfirmTotp" => {
+                service.set_up(&ada).await;
+                (vec![others], vec![&id])
+            }
+            "RemoveTotp" => {
+                let set_up = service.set_up(&ada).await;
+                watcher.hears().await;
+                let third = set_up.login(&service).await;
+                let third = session_of(&service, &third).await;
+                let code = set_up.next_code(&service);
+                let request = as_user(&ada.access, pb::RemoveTotpRequest { code });
+                service.factors().remove_totp(request).await.unwrap();
+                (vec![third], vec![&id])
+            }
             "UpdateUser is_staff" => {
                 update(&service, &root, &id, staff(), "is_staff").await;
                 (vec![], vec![&id])
@@ -183,12 +199,18 @@ async fn other_keys_are_told(service: Service) {
 async fn what_takes_nothing_away_is_not_told(service: Service) {
     let root = service.staff("root@example.org").await;
     let ada = service.user(ADA).await;
+    let coded = service.coded("coded@example.org").await;
     let mut watcher = Watcher::from(&service, 0).await;
     let (before, _) = watcher.told().await;
 
     service.login(ADA).await;
     service.refresh(&ada.refresh).await.unwrap();
     service.reset_token(ADA).await;
+    let begun = as_user(&ada.access, pb::StartTotpRequest {});
+    service.factors().start_totp(begun).await.unwrap();
+    let stepped_up = coded.next_code(&service);
+    let stepped_up = as_user(&coded.session.access, pb::StepUpRequest { code: stepped_up });
+    service.sessions().step_up(stepped_up).await.unwrap();
     let first_name = pb::User {
         first_name: "Ada".to_owned(),
         ..Default::default()

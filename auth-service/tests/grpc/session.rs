@@ -28,6 +28,7 @@ async fn a_login_says_all_that_is_needed() {
     let request = pb::LoginRequest {
         username: ADA.to_owned(),
         password: PASSWORD.to_owned(),
+        code: String::new(),
     };
     let pair = service.sessions().login(request).await.unwrap().into_inner();
     assert_eq!((pair.token_type.as_str(), pair.expires_in), ("Bearer", 900));
@@ -104,6 +105,7 @@ async fn sessions_are_listed_newest_first_with_their_devices() {
     let login = pb::LoginRequest {
         username: ADA.to_owned(),
         password: PASSWORD.to_owned(),
+        code: String::new(),
     };
     // Only who shows the service token is believed about the device behind it.
     let devices: [fn(pb::LoginRequest) -> Request<pb::LoginRequest>; 2] = [as_service, Request::new];

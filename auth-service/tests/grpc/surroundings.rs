@@ -15,10 +15,11 @@ use tonic_reflection::pb::v1::{
 
 use crate::support::{PASSWORD, Refused, Service, registration};
 
-const SERVICES: [&str; 4] = [
+const SERVICES: [&str; 5] = [
     "onlineedu.auth.v1.AccountService",
     "onlineedu.auth.v1.SessionService",
     "onlineedu.auth.v1.TokenService",
+    "onlineedu.auth.v1.FactorService",
     "onlineedu.auth.v1.UserService",
 ];
 
@@ -77,6 +78,7 @@ async fn who_waits_no_longer_is_told_so_and_nothing_is_left_behind() {
     let mut request = Request::new(pb::LoginRequest {
         username: "ada@example.org".to_owned(),
         password: PASSWORD.to_owned(),
+        code: String::new(),
     });
     request.set_timeout(Duration::from_micros(1));
     let code = service.sessions().login(request).await.unwrap_err().code();
@@ -96,6 +98,7 @@ async fn a_storm_of_logins_is_shed_and_the_rest_is_served() {
         let mut request = Request::new(pb::LoginRequest {
             username: "ada@example.org".to_owned(),
             password: PASSWORD.to_owned(),
+            code: String::new(),
         });
         request.set_timeout(Duration::from_millis(1500));
         let mut sessions = service.sessions();

@@ -134,6 +134,11 @@ async fn a_link_is_intact_in_both_parts_and_says_how_long_it_is_good() {
         MailKind::AlreadyRegistered,
         MailKind::UsernameChangeRequested,
         MailKind::PasswordChanged,
+        MailKind::SecondFactorAdded,
+        MailKind::SecondFactorRemoved,
+        MailKind::SecondFactorFailing,
+        MailKind::RecoveryCodeUsed,
+        MailKind::RecoveryCodesRenewed,
     ] {
         let bytes = kept(folder.path(), &mail(kind, "ada@example.org")).await;
         assert!(!String::from_utf8_lossy(&bytes).contains("token="), "{kind:?}");

@@ -12,5 +12,6 @@
 mod support;
 
 mod accounts;
+mod factors;
 mod refresh;
 mod staff;

@@ -179,6 +179,7 @@ pub fn user(username: &str) -> User {
         pending_username: None,
         date_joined: at(0),
         last_login: None,
+        factor_since: None,
         revision: 1,
     }
 }

@@ -86,6 +86,7 @@ impl Service {
             pending_username: None,
             date_joined: now,
             last_login: None,
+            factor_since: None,
             revision: 1,
         });
         let parsed = Username::parse(username).unwrap();
@@ -159,9 +160,20 @@ impl Service {
 
     /// Logs in.
     pub async fn login_with(&self, username: &str, password: &str) -> Result<Session, tonic::Status> {
+        self.login_with_code(username, password, "").await
+    }
+
+    /// Logs in with a code too.
+    pub async fn login_with_code(
+        &self,
+        username: &str,
+        password: &str,
+        code: &str,
+    ) -> Result<Session, tonic::Status> {
         let request = pb::LoginRequest {
             username: username.to_owned(),
             password: password.to_owned(),
+            code: code.to_owned(),
         };
         Ok(self.sessions().login(request).await?.into_inner().into())
     }

@@ -5,10 +5,12 @@
 
 mod account;
 mod answer;
+mod factor;
 mod service;
 
 pub use account::{PASSWORD, Session, mask, registration, stored_password};
 pub use answer::{Refused, refused};
+pub use factor::SetUp;
 pub use service::{SERVICE_TOKEN, Service, as_service, as_user, refusal_of};
 pub use test_support::ground::Ground;
 

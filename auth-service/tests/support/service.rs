@@ -5,8 +5,9 @@ use std::time::Duration;
 use auth_service::{Config, StartError, Started, open_store, serve, store::Store};
 use chrono::{DateTime, Utc};
 use proto::auth::v1::{
-    account_service_client::AccountServiceClient, session_service_client::SessionServiceClient,
-    token_service_client::TokenServiceClient, user_service_client::UserServiceClient,
+    account_service_client::AccountServiceClient, factor_service_client::FactorServiceClient,
+    session_service_client::SessionServiceClient, token_service_client::TokenServiceClient,
+    user_service_client::UserServiceClient,
 };
 use service_runtime::{clock::Clock, database::Database, lifecycle::Tasks, listen, settings::Values};
 use test_support::{
@@ -163,6 +164,10 @@ impl Service {
 
     pub fn sessions(&self) -> SessionServiceClient<Channel> {
         SessionServiceClient::new(self.channel())
+    }
+
+    pub fn factors(&self) -> FactorServiceClient<Channel> {
+        FactorServiceClient::new(self.channel())
     }
 
     pub fn users(&self) -> UserServiceClient<Channel> {

@@ -110,6 +110,7 @@ async fn an_account_is_made_and_used(world: &World) {
     let login = LoginRequest {
         username: "ada@example.org".to_owned(),
         password: PASSWORD.to_owned(),
+        code: String::new(),
     };
     let early = sessions.login(login.clone()).await;
     refused(

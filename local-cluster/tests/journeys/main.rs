@@ -21,6 +21,7 @@ mod command;
 mod course;
 mod course_list;
 mod document;
+mod factor;
 mod grpc;
 mod hostile;
 mod instructor;

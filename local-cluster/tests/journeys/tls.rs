@@ -114,6 +114,7 @@ async fn services_with_certificates_do_everything_over_tls() {
     let login = || LoginRequest {
         username: STAFF.0.to_owned(),
         password: STAFF.1.to_owned(),
+        code: String::new(),
     };
     let plain = Channel::to(&format!("http://{auth_at}")).unwrap();
     let refused = SessionServiceClient::new(plain).login(login()).await.unwrap_err();

@@ -66,6 +66,7 @@ pub const ROWS: &[Row] = &[
     row("onlineedu.auth.v1.SessionService.Login", Audience::Anyone, &[]),
     row("onlineedu.auth.v1.SessionService.Refresh", Audience::Anyone, &[]),
     row("onlineedu.auth.v1.SessionService.Logout", Audience::Anyone, &[]),
+    row("onlineedu.auth.v1.SessionService.StepUp", Audience::User, &[]),
     row("onlineedu.auth.v1.SessionService.LogoutAll", Audience::User, &[]),
     row(
         "onlineedu.auth.v1.SessionService.ListSessions",
@@ -76,6 +77,14 @@ pub const ROWS: &[Row] = &[
         "onlineedu.auth.v1.SessionService.RevokeSession",
         Audience::User,
         &[("id", "$user")],
+    ),
+    row("onlineedu.auth.v1.FactorService.StartTotp", Audience::User, &[]),
+    row("onlineedu.auth.v1.FactorService.ConfirmTotp", Audience::User, &[]),
+    row("onlineedu.auth.v1.FactorService.RemoveTotp", Audience::User, &[]),
+    row(
+        "onlineedu.auth.v1.FactorService.RenewRecoveryCodes",
+        Audience::User,
+        &[],
     ),
     row("onlineedu.auth.v1.UserService.ListUsers", Audience::Staff, &[]),
     row(
