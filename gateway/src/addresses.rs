@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 
+use service_runtime::settings::Environment;
+
 use crate::config::Config;
 
 /// Says where the addresses of clients come from and, if nobody's is known, that limits per network are off.
@@ -9,7 +11,8 @@ pub(crate) fn tell(config: &Config, listeners: &[TcpListener]) {
     let bound = listeners.first().and_then(|listener| listener.local_addr().ok());
     let only_this_machine = bound.is_some_and(|bound| bound.ip().is_loopback());
     match unknown(config, only_this_machine) {
-        Some(why) => tracing::warn!("{why}"),
+        Some(why) if config.environment == Environment::Production => tracing::warn!("{why}"),
+        Some(why) => tracing::info!("{why}"),
         None if config.trusted_proxies.is_empty() => tracing::info!(
             "the address of a client is the one that it connects from; a proxy in front of the gateway has to be named \
              in TRUSTED_PROXIES, or all who come through it share the limits of one network"

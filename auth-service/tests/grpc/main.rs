@@ -30,7 +30,6 @@ mod security_state;
 mod session;
 mod start;
 mod surroundings;
-mod throttle;
 mod time;
 mod token;
 mod user;

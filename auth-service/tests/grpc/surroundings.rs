@@ -13,7 +13,7 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use crate::support::{PASSWORD, Refused, Service, as_service, as_user, registration};
+use crate::support::{PASSWORD, Refused, Service, registration};
 
 const SERVICES: [&str; 5] = [
     "onlineedu.auth.v1.AccountService",
@@ -130,59 +130,6 @@ async fn a_storm_of_logins_is_shed_and_the_rest_is_served() {
         }
     }
     assert!(served > 0 && shed > 0, "{served} served, {shed} shed");
-}
-
-/// The queue is full before, while and after the others are asked: logins say so.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_the_hash_queue_is_full_everything_else_is_served() {
-    let service = Service::on_sqlite().await;
-    let ada = service.staff("ada@example.org").await;
-    let impatient = async || {
-        let mut request = Request::new(pb::LoginRequest {
-            username: "nobody@example.org".to_owned(),
-            password: PASSWORD.to_owned(),
-            code: String::new(),
-        });
-        request.set_timeout(Duration::from_millis(400));
-        service.sessions().login(request).await.unwrap_err().code()
-    };
-    let is_full = async || while impatient().await != Code::ResourceExhausted {};
-    let storm = join_all((0..48).map(|_| async {
-        loop {
-            impatient().await;
-        }
-    }));
-    let others = async {
-        let (mut session, mut served) = (ada.clone(), 0);
-        while served < 10 {
-            is_full().await;
-            session = service.refresh(&session.refresh).await.expect("refreshing");
-            let profile = service.profile(&session.access).await.expect("the profile");
-            assert_eq!(profile.username, "ada@example.org");
-            let identity = as_service(pb::AuthorizeRequest {
-                access_token: session.access.clone(),
-            });
-            let identity = service.tokens().authorize(identity).await.expect("who it is");
-            assert!(identity.into_inner().is_staff);
-            let users = as_user(&session.access, pb::ListUsersRequest::default());
-            let users = service.users().list_users(users).await.expect("the users");
-            assert_eq!(users.into_inner().users.len(), 1);
-            let mail = pb::RequestPasswordResetRequest {
-                username: format!("nobody{served}@example.org"),
-            };
-            service
-                .accounts()
-                .request_password_reset(mail)
-                .await
-                .expect("a mail");
-            is_full().await;
-            served += 1;
-        }
-    };
-    tokio::select! {
-        _ = storm => {}
-        () = others => {}
-    }
 }
 
 #[tokio::test]

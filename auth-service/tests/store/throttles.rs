@@ -1,16 +1,18 @@
 //! Throttles: what one statement lets in, alone and among many, whatever the clock does.
 
 use auth_service::{
+    domain::throttle::Throttle,
     model::throttle::{Lane, Limit, Weight},
     store::password::Forgiven,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use service_runtime::{clock::Clock, mac::Mac};
 use std::time::Duration;
 
 use crate::{
     on_both,
-    world::{World, at, notice, user},
+    world::{World, at, new_id, notice, user},
 };
 
 on_both!(
@@ -22,6 +24,7 @@ on_both!(
     lanes_of_one_attempt_never_wait_in_a_circle,
     lanes_go_when_nothing_is_owed,
     a_reset_forgives_its_account_only,
+    codes_run_out_for_whoever_guesses_and_whoever_knows,
 );
 
 const LIMIT: Limit = Limit {
@@ -224,4 +227,26 @@ async fn a_reset_forgives_its_account_only(world: World) {
     assert_eq!(world.count("throttles").await, 4, "her codes and all of his stay");
     let credentials = world.store.credentials("ada@example.org").await.unwrap().unwrap();
     assert_eq!(credentials.known_networks, [7; 16]);
+}
+
+async fn codes_run_out_for_whoever_guesses_and_whoever_knows(world: World) {
+    let throttle = Throttle {
+        store: world.store.clone(),
+        clock: Clock::turnable(at(0)),
+        tags: Mac::derive(&[], "throttle"),
+        link_lifetime: Duration::from_secs(900),
+    };
+    let (ada, bob) = (new_id(), new_id());
+    let code = async |user, right| throttle.code(user, right).await.unwrap().is_let_in();
+    for _ in 0..4 {
+        assert!(code(ada, false).await);
+    }
+    assert!(code(ada, true).await, "and all is forgiven");
+    for _ in 0..5 {
+        assert!(code(ada, false).await);
+    }
+    assert!(!code(ada, true).await, "a right one is one too many");
+    assert!(code(bob, true).await);
+    throttle.clock.turn(TimeDelta::minutes(5));
+    assert!(code(ada, true).await);
 }

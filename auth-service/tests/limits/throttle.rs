@@ -1,10 +1,11 @@
 //! Limits on logins, registrations and mails, as people and attackers meet them.
 
+use auth_service::serve;
 use chrono::TimeDelta;
-use futures::{StreamExt, stream};
-use proto::auth::v1 as pb;
-use service_runtime::on;
-use tonic::{Code, Request, Status};
+use futures::{StreamExt, future::join_all, stream};
+use proto::auth::v1::{self as pb, session_service_client::SessionServiceClient};
+use service_runtime::{lifecycle::Tasks, listen, on};
+use tonic::{Code, Request, Status, transport::Endpoint};
 
 use crate::{
     on_both_databases,
@@ -24,6 +25,7 @@ on_both_databases!(
     a_success_clears_its_account_and_not_its_network,
     three_mails_in_a_burst_arrive_and_a_flood_does_not,
     registrations_from_one_network_run_out,
+    replicas_count_together,
 );
 
 /// A call on behalf of a client at this address.
@@ -300,6 +302,40 @@ async fn registrations_from_one_network_run_out(service: Service) {
     register(HOME, "bob@example.org").await.unwrap();
     service.clock.turn(TimeDelta::seconds(10));
     register(SCHOOL, "cy@example.org").await.unwrap();
+}
+
+async fn replicas_count_together(service: Service) {
+    service.add_user(ADA).await;
+    let listener = listen::bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let tasks = Tasks::default();
+    let served = serve(service.config(), listener, None, service.clock.clone(), &tasks);
+    served.await.expect("the replica starts");
+    let other = Endpoint::from_shared(format!("http://{address}"))
+        .unwrap()
+        .connect_lazy();
+    let replicas = [service.sessions(), SessionServiceClient::new(other)];
+    let guess = |place: usize, password: &str| {
+        let request = pb::LoginRequest {
+            username: ADA.to_owned(),
+            password: password.to_owned(),
+            code: String::new(),
+        };
+        let mut replica = replicas[place % 2].clone();
+        async move { replica.login(at(SCHOOL, request)).await }
+    };
+    let guesses = join_all((0..10).map(|place| guess(place, "a guess"))).await;
+    assert!(guesses.iter().all(Result::is_err));
+    for place in 0..2 {
+        refused(guess(place, PASSWORD).await).is(
+            Code::Unauthenticated,
+            "INVALID_CREDENTIALS",
+            "Invalid username/password",
+        );
+    }
+    service.clock.turn(TimeDelta::minutes(1));
+    guess(1, PASSWORD).await.expect("a minute later");
+    tasks.stop();
 }
 
 /// What fails for accounts that are known there is counted, but never together with what strangers try.
