@@ -13,7 +13,10 @@ use service_runtime::{
     admin,
     clock::Clock,
     entropy::Entropy,
-    grpc::server::{LARGEST_MESSAGE, serve as serve_grpc, with_health_and_reflection},
+    grpc::{
+        channel::Channel,
+        server::{LARGEST_MESSAGE, serve as serve_grpc, with_health_and_reflection},
+    },
     lifecycle::Tasks,
     mac::Mac,
     metrics,
@@ -22,14 +25,17 @@ use service_runtime::{
     secret::Secret,
     telemetry::Tracer,
 };
-use tonic::service::Routes;
+use tonic::{metadata::errors::InvalidMetadataValue, service::Routes};
 
 use crate::{
     config::Config,
+    course_client::CourseClient,
     domain::{
         account::Accounts,
         cleanup::Cleanup,
+        erasure::{Erasures, Messenger},
         error::Error,
+        export::Exports,
         mail_token::MailTokens,
         outbox::{Bell, Timing, Worker},
         password_hash::{Cost, HashError},
@@ -74,6 +80,12 @@ pub enum StartError {
     /// The mail destination cannot be used.
     #[error("mail cannot be sent: {0}")]
     Mail(String),
+    /// There was no service token.
+    #[error("SERVICE_TOKEN must be set")]
+    NoServiceToken,
+    /// The service token cannot be sent.
+    #[error("SERVICE_TOKEN cannot be sent as metadata")]
+    ServiceToken(#[from] InvalidMetadataValue),
     /// The descriptor set is not one.
     #[error("reflection cannot be served")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -141,6 +153,8 @@ pub struct Rules {
     pub sessions: Sessions,
     /// Accounts as staff sees them.
     pub users: Users,
+    /// The end of accounts.
+    pub erasures: Erasures,
     secrets: Vec<Secret<Vec<u8>>>,
 }
 
@@ -171,7 +185,7 @@ pub async fn open_rules(config: &Config, clock: &Clock, entropy: &Entropy) -> Re
         store: store.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),
-        passwords,
+        passwords: passwords.clone(),
         refresh_tokens: RefreshTokens::new(mac("refresh-token")),
         keys,
         pages: pages.clone(),
@@ -184,11 +198,19 @@ pub async fn open_rules(config: &Config, clock: &Clock, entropy: &Entropy) -> Re
         entropy: entropy.clone(),
         pages,
     };
+    let erasures = Erasures {
+        store: store.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        passwords,
+        bell: Bell::default(),
+    };
     Ok(Rules {
         store,
         accounts,
         sessions,
         users,
+        erasures,
         secrets,
     })
 }
@@ -213,6 +235,7 @@ pub async fn serve(
         accounts,
         sessions,
         users,
+        erasures,
         secrets,
     } = rules;
     let (bell, keys) = (accounts.bell.clone(), sessions.keys.clone());
@@ -227,6 +250,22 @@ pub async fn serve(
         unverified_retention: config.unverified_retention,
         access_lifetime: TimeDelta::from_std(config.access_lifetime).unwrap_or(TimeDelta::days(1)),
     };
+    let shown = config.service_tokens.first().ok_or(StartError::NoServiceToken)?;
+    let courses = CourseClient::new(Channel::at(&config.course_url), shown)?;
+    let exports = Exports {
+        store: store.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        courses: courses.clone(),
+    };
+    let messenger = Messenger {
+        store: store.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        courses,
+        mail: bell.clone(),
+    };
+    let erased = erasures.bell.clone();
     let outbox = Worker {
         store: store.clone(),
         tokens: accounts.mail_tokens.clone(),
@@ -246,6 +285,8 @@ pub async fn serve(
 
     let account = AccountApi {
         accounts,
+        erasures,
+        exports,
         callers: callers.clone(),
         fingerprints: Mac::derive(&secrets, "idempotency"),
     };
@@ -282,6 +323,7 @@ pub async fn serve(
     serve_grpc(listener, config.tls.for_services(), routes, tracer, tasks)?;
 
     tasks.spawn("mail worker", outbox.run(bell, tasks.clone()));
+    tasks.spawn("erasures", messenger.run(erased, tasks.clone()));
     tasks.spawn("clean-up", cleanup.run(tasks.clone()));
     tasks.spawn("security changes", security.follow(tasks.clone()));
     tasks.spawn("signing keys", keys.tidy(tasks.clone()));

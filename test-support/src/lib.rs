@@ -2,6 +2,7 @@
 //!
 //! - [`postgres`]: a temporary PostgreSQL server that cannot outlive the test process
 //! - [`ground`]: a folder and a database of either kind, for one test
+//! - [`rows`]: a search through everything that a database holds
 //! - [`smtp`]: a mail server that can be told to misbehave at any step, and [`mail`] to read what it received
 //! - [`certificate`]: self-signed TLS certificates
 //! - [`left_out`]: what could not be tested here, so that it is said and, in CI, refused
@@ -25,4 +26,5 @@ pub mod ground;
 pub mod left_out;
 pub mod mail;
 pub mod postgres;
+pub mod rows;
 pub mod smtp;

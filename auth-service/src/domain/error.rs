@@ -54,6 +54,9 @@ pub enum Error {
     /// Too many passwords are being hashed; trying again after this long may help.
     #[error("too busy")]
     Busy(Duration),
+    /// course-service cannot tell its part of what was asked for.
+    #[error("course-service cannot be asked")]
+    CoursesUnavailable,
     /// The signing key was sealed under another secret.
     #[error("SECRET_KEY does not open the signing key; was it changed without keeping the former one?")]
     WrongSecretKey,

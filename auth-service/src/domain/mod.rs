@@ -3,7 +3,9 @@
 pub mod account;
 mod address;
 pub mod cleanup;
+pub mod erasure;
 pub mod error;
+pub mod export;
 pub mod mail_token;
 pub mod outbox;
 mod password;

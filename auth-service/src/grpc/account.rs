@@ -7,11 +7,14 @@ use tonic::{Request, Response, Status};
 use crate::{
     domain::{
         account::{Accounts, Registration},
+        erasure::Erasures,
         error::Error,
+        export::Exports,
         profile::ProfileChange,
+        session::Caller,
     },
-    grpc::{Callers, encode, mask, once, profile, refusal::status},
-    model::username::Username,
+    grpc::{Callers, encode, export, mask, once, profile, refusal::status},
+    model::{event::Actor, username::Username},
 };
 
 /// Serves `AccountService`.
@@ -19,6 +22,10 @@ use crate::{
 pub struct AccountApi {
     /// The rules.
     pub accounts: Accounts,
+    /// The rules about its end.
+    pub erasures: Erasures,
+    /// The rules about reading all of it.
+    pub exports: Exports,
     /// Who calls.
     pub callers: Callers,
     /// Makes fingerprints of input.
@@ -36,6 +43,18 @@ const READ_ONLY: [&str; 8] = [
     "pending_username",
     "has_totp",
 ];
+
+impl AccountApi {
+    /// The caller as the trail names them.
+    fn actor<T>(&self, request: &Request<T>, caller: &Caller, context: &RequestContext) -> Actor {
+        Actor {
+            user_id: Some(caller.user.id),
+            session_id: Some(caller.session_id),
+            ip_address: self.callers.client(request).ip_address,
+            request_id: (*context.request_id).to_owned(),
+        }
+    }
+}
 
 #[tonic::async_trait]
 impl AccountService for AccountApi {
@@ -181,5 +200,30 @@ impl AccountService for AccountApi {
             .await;
         changed.map_err(|error: Error| status(error, &context))?;
         Ok(Response::new(pb::ChangePasswordResponse {}))
+    }
+
+    async fn export(&self, request: Request<pb::ExportRequest>) -> Result<Response<pb::Export>, Status> {
+        let context = RequestContext::of(&request);
+        let caller = self.callers.user(&request, &context).await?;
+        let by = self.actor(&request, &caller, &context);
+        let export = self.exports.export(&caller, &by, &context).await;
+        Ok(Response::new(export::encode(
+            export.map_err(|error| status(error, &context))?,
+        )))
+    }
+
+    async fn delete_account(
+        &self,
+        request: Request<pb::DeleteAccountRequest>,
+    ) -> Result<Response<pb::DeleteAccountResponse>, Status> {
+        let context = RequestContext::of(&request);
+        let caller = self.callers.user(&request, &context).await?;
+        let by = self.actor(&request, &caller, &context);
+        let password = Secret::new(request.into_inner().password);
+        let deleted = self
+            .erasures
+            .delete_account(&caller, &by, &password, context.deadline);
+        deleted.await.map_err(|error| status(error, &context))?;
+        Ok(Response::new(pb::DeleteAccountResponse {}))
     }
 }

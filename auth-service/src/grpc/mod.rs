@@ -3,6 +3,7 @@
 pub mod account;
 mod caller;
 pub(crate) mod encode;
+mod export;
 mod mask;
 mod once;
 mod profile;

@@ -63,6 +63,14 @@ pub(super) const fn words(kind: MailKind) -> Words {
             action: "",
             not_you: "If it was not you, ask for a new password on the login page at once.",
         },
+        MailKind::CoursesInherited => Words {
+            subject: "Courses have come to you",
+            news: "Somebody who taught at Online Edu has closed their account. Courses that would have been \
+                   left without an instructor are yours now, because you have administered the site for \
+                   longest. You can make somebody else their instructor.",
+            action: "",
+            not_you: "Nothing about your account was changed.",
+        },
     }
 }
 

@@ -20,17 +20,20 @@ pub enum MailKind {
     UsernameChangeRequested,
     /// The password was changed.
     PasswordChanged,
+    /// Courses that would have been left to nobody.
+    CoursesInherited,
 }
 
 impl MailKind {
     /// Every kind there is.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::VerifyEmail,
         Self::AlreadyRegistered,
         Self::ResetPassword,
         Self::ConfirmUsername,
         Self::UsernameChangeRequested,
         Self::PasswordChanged,
+        Self::CoursesInherited,
     ];
 
     /// The word in the database.
@@ -42,6 +45,7 @@ impl MailKind {
             Self::ConfirmUsername => "confirm_username",
             Self::UsernameChangeRequested => "username_change_requested",
             Self::PasswordChanged => "password_changed",
+            Self::CoursesInherited => "courses_inherited",
         }
     }
 
@@ -56,7 +60,10 @@ impl MailKind {
             Self::VerifyEmail => Some(Purpose::VerifyEmail),
             Self::ResetPassword => Some(Purpose::ResetPassword),
             Self::ConfirmUsername => Some(Purpose::ConfirmUsername),
-            Self::AlreadyRegistered | Self::UsernameChangeRequested | Self::PasswordChanged => None,
+            Self::AlreadyRegistered
+            | Self::UsernameChangeRequested
+            | Self::PasswordChanged
+            | Self::CoursesInherited => None,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The vocabulary: parsed types without I/O. Past a `parse` nothing is checked twice.
 
 pub mod client;
+pub mod erasure;
 pub mod event;
+pub mod export;
 pub mod mail;
 pub mod mail_token;
 pub mod password;

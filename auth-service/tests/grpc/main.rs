@@ -10,12 +10,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod fake_courses;
 mod hiding;
 mod hostile;
 mod journeys;
 mod key_replicas;
 mod keys;
 mod mail_links;
+mod messenger;
+mod own_data;
 mod password;
 mod profile;
 mod purposes;

@@ -12,6 +12,7 @@ mod world;
 mod accounts;
 mod cleanup;
 mod database;
+mod erasure;
 mod passwords;
 mod security_changes;
 mod sessions;

@@ -11,6 +11,7 @@ use proto::{
         AddInstructorRequest, Course, CreateCourseRequest, GetCourseRequest, Instructor, ListCoursesRequest,
         ListCoursesResponse, ListInstructorsRequest, ListInstructorsResponse, RemoveInstructorRequest,
         UpdateCourseRequest, course_service_client::CourseServiceClient,
+        person_service_client::PersonServiceClient,
     },
 };
 use service_runtime::{
@@ -24,7 +25,7 @@ use uuid::Uuid;
 use crate::{fake_auth::FakeAuth, support::Place};
 
 /// What the services of a world show each other.
-const SERVICE_TOKEN: &str = "service-token-for-tests-0123456789";
+pub const SERVICE_TOKEN: &str = "service-token-for-tests-0123456789";
 
 /// The service and what it stands on.
 pub struct World {
@@ -94,6 +95,11 @@ impl World {
             page_tokens: PageTokens::new(Mac::derive(&[], "page-token")),
             currency: Currency::parse("EUR").unwrap(),
         }
+    }
+
+    /// What services call.
+    pub fn people(&self) -> PersonServiceClient<Channel> {
+        PersonServiceClient::new(self.channel.clone())
     }
 
     /// Nobody in particular.

@@ -26,6 +26,7 @@ mod hostile;
 mod instructor;
 mod mail_link;
 mod numbers;
+mod own_data;
 mod password;
 mod policy;
 mod profile;

@@ -63,6 +63,12 @@ pub const ROWS: &[Row] = &[
         Audience::User,
         &[],
     ),
+    row("onlineedu.auth.v1.AccountService.Export", Audience::User, &[]),
+    row(
+        "onlineedu.auth.v1.AccountService.DeleteAccount",
+        Audience::User,
+        &[],
+    ),
     row("onlineedu.auth.v1.SessionService.Login", Audience::Anyone, &[]),
     row("onlineedu.auth.v1.SessionService.Refresh", Audience::Anyone, &[]),
     row("onlineedu.auth.v1.SessionService.Logout", Audience::Anyone, &[]),
@@ -138,6 +144,16 @@ pub const ROWS: &[Row] = &[
         "onlineedu.course.v1.CourseService.RemoveInstructor",
         Audience::Instructor,
         &[("slug", "$course"), ("user_id", "$user")],
+    ),
+    row(
+        "onlineedu.course.v1.PersonService.EraseUser",
+        Audience::Service,
+        &[],
+    ),
+    row(
+        "onlineedu.course.v1.PersonService.ExportUser",
+        Audience::Service,
+        &[],
     ),
 ];
 
