@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use lettre::message::Mailbox;
 use service_runtime::{
     duration,
+    grpc::channel::Upstream,
     secret::{LiveSecret, Secret},
     settings::{
         self, DATA_DIR, ENABLE_LOGGING, ENVIRONMENT, Environment, Faults, RUST_LOG, Reader, SERVICE_TOKEN,
@@ -44,6 +45,11 @@ pub const SETTINGS: &[Setting] = &[
     TLS_CERT,
     TLS_KEY,
     TLS_CA,
+    Setting::new(
+        "COURSE_URL",
+        "http://127.0.0.1:50052",
+        "Where course-service is, likewise",
+    ),
     Setting::secret(
         "AUTH_DATABASE_URL",
         "The database of this service alone; wins over DATABASE_URL",
@@ -148,6 +154,8 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// What is shown and who is trusted on connections.
     pub tls: Tls,
+    /// Where course-service is.
+    pub course_url: Upstream,
     /// The database.
     pub database_url: LiveSecret,
     /// A read replica of it, for lists.
@@ -201,6 +209,7 @@ impl Config {
         let listen = reader.read("AUTH_LISTEN", from_str);
         let admin_listen = reader.read("ADMIN_LISTEN", from_str);
         let tls = Tls::of_services(&mut reader);
+        let course_url = Upstream::of_setting(&mut reader, "COURSE_URL", tls.as_ref());
         let base_url = reader.read("BASE_URL", |text| base_url(text, production));
         let service_tokens = reader.read("SERVICE_TOKEN", secrets);
         let access_lifetime = reader.read("ACCESS_TOKEN_LIFETIME", |text| {
@@ -233,6 +242,7 @@ impl Config {
                 listen: listen?,
                 admin_listen: admin_listen?,
                 tls: tls?,
+                course_url: course_url?,
                 database_url: database_url?,
                 read_database_url: read_database_url?,
                 base_url: base_url?,

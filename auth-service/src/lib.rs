@@ -5,6 +5,7 @@
 
 pub mod commands;
 mod config;
+pub mod course_client;
 pub mod domain;
 pub mod grpc;
 pub mod mail;

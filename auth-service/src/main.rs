@@ -27,6 +27,7 @@ fn command() -> Command {
         .subcommand(commands::users::command())
         .subcommand(commands::keys::command())
         .subcommand(commands::sessions::command())
+        .subcommand(commands::erasures::command())
 }
 
 #[tokio::main]
@@ -49,6 +50,7 @@ async fn run(matches: &ArgMatches) -> Result<(), Box<dyn Error>> {
         Some(("users", matches)) => commands::users::run(&config, matches).await?,
         Some(("keys", matches)) => commands::keys::run(&config, matches).await?,
         Some(("sessions", matches)) => commands::sessions::run(&config, matches).await?,
+        Some(("erasures", matches)) => commands::erasures::run(&config, matches).await?,
         _ => serve_until_told(config).await?,
     }
     Ok(())

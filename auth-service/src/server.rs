@@ -16,6 +16,7 @@ use service_runtime::{
     clock::Clock,
     entropy::Entropy,
     grpc::{
+        channel::Channel,
         server::{LARGEST_MESSAGE, serve as serve_grpc, with_health_and_reflection},
         service_token::ServiceTokens,
     },
@@ -28,17 +29,20 @@ use service_runtime::{
     secret::Secret,
     telemetry::Tracer,
 };
-use tonic::service::Routes;
+use tonic::{metadata::errors::InvalidMetadataValue, service::Routes};
 use tower::Layer;
 
 use crate::{
     config::Config,
+    course_client::CourseClient,
     domain::{
         account::Accounts,
         alarm::Alarms,
         cleanup::Cleanup,
+        erasure::{Erasures, Messenger},
         error::Error,
         event::{Events, Recorder},
+        export::Exports,
         factor::Factors,
         mail_token::MailTokens,
         outbox::{Bell, Timing, Worker},
@@ -95,6 +99,12 @@ pub enum StartError {
     /// The mail destination cannot be used.
     #[error("mail cannot be sent: {0}")]
     Mail(String),
+    /// There was no service token.
+    #[error("SERVICE_TOKEN must be set")]
+    NoServiceToken,
+    /// The service token cannot be sent.
+    #[error("SERVICE_TOKEN cannot be sent as metadata")]
+    ServiceToken(#[from] InvalidMetadataValue),
     /// The descriptor set is not one.
     #[error("reflection cannot be served")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -166,6 +176,8 @@ pub struct Rules {
     pub sessions: Sessions,
     /// Accounts as staff sees them.
     pub users: Users,
+    /// The end of accounts.
+    pub erasures: Erasures,
     /// The trail.
     pub events: Events,
     noted: Taken<SecurityEvent>,
@@ -216,11 +228,11 @@ pub async fn open_rules(config: &Config, clock: &Clock, entropy: &Entropy) -> Re
         store: store.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),
-        passwords,
+        passwords: passwords.clone(),
         factors,
         refresh_tokens: RefreshTokens::new(mac("refresh-token")),
         keys,
-        throttle,
+        throttle: throttle.clone(),
         pages: pages.clone(),
         events: events.clone(),
         access_lifetime: config.access_lifetime,
@@ -232,11 +244,20 @@ pub async fn open_rules(config: &Config, clock: &Clock, entropy: &Entropy) -> Re
         pages,
         events: events.clone(),
     };
+    let erasures = Erasures {
+        store: store.clone(),
+        clock: clock.clone(),
+        events: events.clone(),
+        throttle: throttle.clone(),
+        passwords,
+        bell: Bell::default(),
+    };
     Ok(Rules {
         store,
         accounts,
         sessions,
         users,
+        erasures,
         events,
         noted,
         secrets,
@@ -263,6 +284,7 @@ pub async fn serve(
         accounts,
         sessions,
         users,
+        erasures,
         events,
         noted,
         secrets,
@@ -289,6 +311,22 @@ pub async fn serve(
         bell: bell.clone(),
         recipient,
     });
+    let shown = config.service_tokens.first().ok_or(StartError::NoServiceToken)?;
+    let courses = CourseClient::new(Channel::at(&config.course_url), shown)?;
+    let exports = Exports {
+        store: store.clone(),
+        clock: clock.clone(),
+        events: events.clone(),
+        courses: courses.clone(),
+    };
+    let messenger = Messenger {
+        store: store.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        courses,
+        mail: bell.clone(),
+    };
+    let erased = erasures.bell.clone();
     let outbox = Worker {
         store: store.clone(),
         tokens: accounts.mail_tokens.clone(),
@@ -308,6 +346,8 @@ pub async fn serve(
 
     let account = AccountApi {
         accounts,
+        erasures,
+        exports,
         callers: callers.clone(),
         fingerprints: Mac::derive(&secrets, "idempotency"),
     };
@@ -357,6 +397,7 @@ pub async fn serve(
     serve_grpc(listener, config.tls.for_services(), services, tracer, tasks)?;
 
     tasks.spawn("mail worker", outbox.run(bell, tasks.clone()));
+    tasks.spawn("erasures", messenger.run(erased, tasks.clone()));
     tasks.spawn("clean-up", cleanup.run(tasks.clone()));
     if let Some(alarms) = alarms {
         tasks.spawn("alarms", alarms.run(tasks.clone()));

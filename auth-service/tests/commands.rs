@@ -146,6 +146,44 @@ fn a_second_factor_that_was_lost_is_removed() {
 }
 
 #[test]
+fn people_are_erased_and_their_ids_are_kept() {
+    let folder = folder();
+    let run = |arguments: &[&str]| run(folder.path(), arguments, "");
+    let made = run(&["users", "create", "ada@example.org", "--json"]).lines();
+    let id = made[0]["id"].as_str().unwrap();
+    assert_eq!(run(&["erasures", "list"]).said, "");
+    let erased = run(&["users", "erase", "ADA@example.org", "--json"]);
+    assert_eq!(
+        erased.lines(),
+        [serde_json::json!({"erased": id})],
+        "{}",
+        erased.complained
+    );
+    for whom in ["ada@example.org", id] {
+        let again = run(&["users", "erase", whom]);
+        assert_eq!(again.code, 3, "there is nobody any more: {}", again.complained);
+    }
+    assert_eq!(run(&["users", "list"]).said, "");
+    let listed = run(&["erasures", "list", "--json"]).lines();
+    assert_eq!((listed.len(), &listed[0]["user_id"]), (1, &id.into()));
+    assert_eq!(listed[0]["acknowledged_at"], Value::Null);
+    assert!(
+        run(&["erasures", "list"])
+            .said
+            .contains("waits for course-service")
+    );
+    assert_eq!(run(&["erasures", "repeat"]).said, "1 erasures are told again\n");
+
+    run(&["users", "create", "root@example.org", "--staff"]);
+    let refused = run(&["users", "erase", "root@example.org"]);
+    assert_eq!(
+        refused.code, 4,
+        "the last active staff user stays: {}",
+        refused.complained
+    );
+}
+
+#[test]
 fn what_cannot_be_done_is_said_and_told_apart() {
     let folder = folder();
     let run = |arguments: &[&str]| run(folder.path(), arguments, "short\n");

@@ -8,7 +8,10 @@ use auth_client::{
     callers::Callers,
     reporter::Reporter,
 };
-use proto::course::v1::course_service_server::{CourseServiceServer, SERVICE_NAME};
+use proto::course::v1::{
+    course_service_server::{CourseServiceServer, SERVICE_NAME as COURSE_SERVICE},
+    person_service_server::{PersonServiceServer, SERVICE_NAME as PERSON_SERVICE},
+};
 use service_runtime::{
     admin,
     clock::Clock,
@@ -32,7 +35,7 @@ use tower::Layer;
 use crate::{
     config::Config,
     domain::{Courses, names, retention},
-    grpc::CourseGrpc,
+    grpc::{CourseGrpc, PersonGrpc},
     store::Store,
 };
 
@@ -117,8 +120,11 @@ pub async fn serve(
     tasks.spawn("names of instructors", names::run(courses.clone(), tasks.clone()));
     tasks.spawn("retention", retention::run(courses.clone(), tasks.clone()));
 
-    let service =
-        CourseServiceServer::new(CourseGrpc::new(courses)).max_decoding_message_size(LARGEST_MESSAGE);
+    let person = PersonGrpc::new(courses.clone());
+    let routes = Routes::new(
+        CourseServiceServer::new(CourseGrpc::new(courses)).max_decoding_message_size(LARGEST_MESSAGE),
+    )
+    .add_service(PersonServiceServer::new(person).max_decoding_message_size(LARGEST_MESSAGE));
     // Whether auth-service answers does not count: anonymous reads go on without it.
     let readiness = Readiness::default();
     readiness.set(DATABASE, true);
@@ -128,9 +134,9 @@ pub async fn serve(
         readiness.clone().follow(DATABASE, answers, tasks.clone()),
     );
     let routes = with_health_and_reflection(
-        Routes::new(service),
+        routes,
         proto::FILE_DESCRIPTOR_SET,
-        &[SERVICE_NAME],
+        &[COURSE_SERVICE, PERSON_SERVICE],
         readiness.clone(),
         tasks,
     )

@@ -2,6 +2,7 @@
 //!
 //! - [`postgres`]: a temporary PostgreSQL server that cannot outlive the test process
 //! - [`ground`]: a folder and a database of either kind, for one test
+//! - [`rows`]: a search through everything that a database holds
 //! - [`smtp`]: a mail server that can be told to misbehave at any step, and [`mail`] to read what it received
 //! - [`authenticator`]: an authenticator app
 //! - [`certificate`]: self-signed TLS certificates
@@ -27,4 +28,5 @@ pub mod ground;
 pub mod left_out;
 pub mod mail;
 pub mod postgres;
+pub mod rows;
 pub mod smtp;

@@ -1,6 +1,7 @@
 //! What an operator can do without a browser. Every command says what it did on standard output, for people or,
 //! with `--json`, for programs; why it did nothing stands on standard error, and the exit code tells the kind.
 
+pub mod erasures;
 pub mod keys;
 pub mod sessions;
 pub mod users;

@@ -76,6 +76,12 @@ pub fn command() -> Command {
                 )
                 .arg(json_flag()),
         )
+        .subcommand(
+            Command::new("erase")
+                .about("Deletes an account and everything that is known of the person, in all services")
+                .arg(user())
+                .arg(json_flag()),
+        )
 }
 
 fn switch(name: &'static str, help: &'static str) -> Arg {
@@ -102,6 +108,7 @@ pub async fn run(config: &Config, matches: &ArgMatches) -> Result<(), Box<dyn Er
     match matches.subcommand() {
         Some(("create", matches)) => create(&rules, &entropy, matches).await?,
         Some(("list", matches)) => list(&rules, matches).await?,
+        Some(("erase", matches)) => erase(&rules, matches).await?,
         Some((_, matches)) => update(&rules, matches).await?,
         None => {}
     }
@@ -181,6 +188,16 @@ async fn update(rules: &Rules, matches: &ArgMatches) -> Result<(), Box<dyn Error
         .await
         .map_err(refused)?;
     show(matches, user);
+    Ok(())
+}
+
+async fn erase(rules: &Rules, matches: &ArgMatches) -> Result<(), Box<dyn Error>> {
+    let user = rules.users.find(text(matches, "user")).await.map_err(refused)?;
+    rules.erasures.erase(user.id).await.map_err(refused)?;
+    let erased = user.id;
+    tell(matches, &serde_json::json!({"erased": erased}), || {
+        format!("{erased} is erased")
+    });
     Ok(())
 }
 

@@ -51,6 +51,9 @@ pub enum Error {
     /// A rule about second factors.
     #[error(transparent)]
     Factor(#[from] FactorError),
+    /// course-service cannot tell its part of what was asked for.
+    #[error("course-service cannot be asked")]
+    CoursesUnavailable,
     /// What is to be opened was sealed under another secret.
     #[error("SECRET_KEY does not open what was sealed; was it changed without keeping the former one?")]
     WrongSecretKey,

@@ -7,10 +7,12 @@ use tonic::{Request, Response, Status};
 use crate::{
     domain::{
         account::{Accounts, Registration},
+        erasure::Erasures,
         error::Error,
+        export::Exports,
         profile::ProfileChange,
     },
-    grpc::{Callers, caller::caller, encode, mask, once, profile, refusal::status},
+    grpc::{Callers, caller::caller, encode, export, mask, once, profile, refusal::status},
     model::username::Username,
 };
 
@@ -19,6 +21,10 @@ use crate::{
 pub struct AccountApi {
     /// The rules.
     pub accounts: Accounts,
+    /// The rules about its end.
+    pub erasures: Erasures,
+    /// The rules about reading all of it.
+    pub exports: Exports,
     /// From where it is called.
     pub callers: Callers,
     /// Makes fingerprints of input.
@@ -203,5 +209,30 @@ impl AccountService for AccountApi {
             .await;
         changed.map_err(|error: Error| status(error, &context))?;
         Ok(Response::new(pb::ChangePasswordResponse {}))
+    }
+
+    async fn export(&self, request: Request<pb::ExportRequest>) -> Result<Response<pb::Export>, Status> {
+        let context = RequestContext::of(&request);
+        let caller = caller(&request)?;
+        let by = self.callers.actor(&request, &context, Some(&caller));
+        let export = self.exports.export(&caller, &by, &context).await;
+        Ok(Response::new(export::encode(
+            export.map_err(|error| status(error, &context))?,
+        )))
+    }
+
+    async fn delete_account(
+        &self,
+        request: Request<pb::DeleteAccountRequest>,
+    ) -> Result<Response<pb::DeleteAccountResponse>, Status> {
+        let context = RequestContext::of(&request);
+        let caller = caller(&request)?;
+        let by = self.callers.actor(&request, &context, Some(&caller));
+        let password = Secret::new(request.into_inner().password);
+        let deleted = self
+            .erasures
+            .delete_account(&caller, &by, &password, context.deadline);
+        deleted.await.map_err(|error| status(error, &context))?;
+        Ok(Response::new(pb::DeleteAccountResponse {}))
     }
 }

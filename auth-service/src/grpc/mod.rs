@@ -4,6 +4,7 @@ pub mod account;
 mod caller;
 pub(crate) mod encode;
 mod event;
+mod export;
 pub mod factor;
 mod mask;
 mod once;

@@ -15,6 +15,8 @@ use crate::{domain::error::Error, grpc::factor};
 
 /// When trying again may help while the database is away.
 const DATABASE_BACK: Duration = Duration::from_secs(1);
+/// The same while another service is.
+const COURSES_BACK: Duration = Duration::from_secs(5);
 
 /// What the caller is told.
 pub(crate) fn status(error: Error, context: &RequestContext) -> Status {
@@ -51,7 +53,7 @@ pub(crate) fn status(error: Error, context: &RequestContext) -> Status {
         Error::LastStaffUser => Refusal::new(
             Code::FailedPrecondition,
             "LAST_STAFF_USER",
-            "The last active administrator cannot be demoted or deactivated.",
+            "The last active administrator cannot be demoted, deactivated or deleted.",
         ),
         Error::EtagMismatch => Refusal::new(
             Code::Aborted,
@@ -76,6 +78,12 @@ pub(crate) fn status(error: Error, context: &RequestContext) -> Status {
         )
         .retry_after(wait.max(Duration::from_secs(1))),
         Error::Factor(error) => return factor::refused(error),
+        Error::CoursesUnavailable => Refusal::new(
+            Code::Unavailable,
+            "COURSES_UNAVAILABLE",
+            "A part of it cannot be read right now. Please try again.",
+        )
+        .retry_after(COURSES_BACK),
         Error::Unavailable(error) => {
             tracing::error!(request_id = &*context.request_id, error = ?error, "the database cannot serve");
             Refusal::new(

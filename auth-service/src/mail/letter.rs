@@ -112,6 +112,14 @@ pub(super) const fn words(kind: MailKind) -> Words {
             not_you: "Administrators find all of it at /api/v1/security-events?severity=critical. What follows \
                       within 15 minutes comes in one mail then.",
         },
+        MailKind::CoursesInherited => Words {
+            subject: "Courses have come to you",
+            news: "Somebody who taught at Online Edu has closed their account. Courses that would have been \
+                   left without an instructor are yours now, because you have administered the site for \
+                   longest. You can make somebody else their instructor.",
+            action: "",
+            not_you: "Nothing about your account was changed.",
+        },
     }
 }
 

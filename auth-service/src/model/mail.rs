@@ -32,11 +32,13 @@ pub enum MailKind {
     RecoveryCodesRenewed,
     /// Critical security events; goes to whoever is to be told of them.
     SecurityAlarm,
+    /// Courses that would have been left to nobody.
+    CoursesInherited,
 }
 
 impl MailKind {
     /// Every kind there is.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::VerifyEmail,
         Self::AlreadyRegistered,
         Self::ResetPassword,
@@ -49,6 +51,7 @@ impl MailKind {
         Self::RecoveryCodeUsed,
         Self::RecoveryCodesRenewed,
         Self::SecurityAlarm,
+        Self::CoursesInherited,
     ];
 
     /// The word in the database.
@@ -66,6 +69,7 @@ impl MailKind {
             Self::RecoveryCodeUsed => "recovery_code_used",
             Self::RecoveryCodesRenewed => "recovery_codes_renewed",
             Self::SecurityAlarm => "security_alarm",
+            Self::CoursesInherited => "courses_inherited",
         }
     }
 
@@ -88,7 +92,8 @@ impl MailKind {
             | Self::SecondFactorFailing
             | Self::RecoveryCodeUsed
             | Self::RecoveryCodesRenewed
-            | Self::SecurityAlarm => None,
+            | Self::SecurityAlarm
+            | Self::CoursesInherited => None,
         }
     }
 }

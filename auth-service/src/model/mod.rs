@@ -2,8 +2,10 @@
 
 pub mod alarm;
 pub mod client;
+pub mod erasure;
 pub mod event;
 pub mod event_kind;
+pub mod export;
 pub mod factor;
 pub mod mail;
 pub mod mail_token;

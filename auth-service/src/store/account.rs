@@ -8,6 +8,8 @@ use service_runtime::{
     on,
 };
 
+use sqlx::{PgConnection, SqliteConnection};
+
 use crate::{
     model::{mail::NewMail, mail_token::NewMailToken, user::User, username::Username},
     store::{Error, Store, mail_token::MailTokenTable, outbox::Outbox, user::search_text},
@@ -23,6 +25,38 @@ pub enum Registered {
     /// The idempotency key was used with other input.
     KeyReused,
 }
+
+/// What a transaction offers for answers that are kept.
+trait Answers {
+    /// An answer holds an address, so it goes with the account of that address.
+    fn keep_with_account(
+        &mut self,
+        once: &Once,
+        username: &str,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+}
+
+macro_rules! answers_for {
+    ($connection:ty) => {
+        impl Answers for $connection {
+            async fn keep_with_account(&mut self, once: &Once, username: &str) -> Result<(), sqlx::Error> {
+                sqlx::query(
+                    "UPDATE idempotency_keys SET user_id = (SELECT id FROM users WHERE username_key = lower($3)) \
+                     WHERE scope = $1 AND key = $2",
+                )
+                .bind(&once.scope)
+                .bind(&once.key)
+                .bind(username)
+                .execute(self)
+                .await
+                .map(drop)
+            }
+        }
+    };
+}
+
+answers_for!(PgConnection);
+answers_for!(SqliteConnection);
 
 impl Store {
     /// Adds an account with the mail that verifies its address.
@@ -81,6 +115,7 @@ impl Store {
             }
             if let Some(once) = once {
                 tx.record(once, &write_answer(user)?).await?;
+                tx.keep_with_account(once, &user.username).await?;
             }
             tx.commit().await?;
             Ok(Registered::Yes(Box::new(user.clone())))
@@ -101,7 +136,10 @@ impl Store {
             let mut tx = pool.begin_write().await?;
             if let Some(once) = once {
                 match tx.claim(once, answer.date_joined).await? {
-                    Claim::New => tx.record(once, &write_answer(answer)?).await?,
+                    Claim::New => {
+                        tx.record(once, &write_answer(answer)?).await?;
+                        tx.keep_with_account(once, &answer.username).await?;
+                    }
                     Claim::Answered(answer) => return Ok(Registered::Yes(Box::new(read_answer(&answer)?))),
                     Claim::Reused => return Ok(Registered::KeyReused),
                 }

@@ -5,7 +5,9 @@ pub mod account;
 pub mod address;
 pub mod alarm;
 pub mod cleanup;
+pub mod erasure;
 pub mod event;
+pub mod export;
 pub mod factor;
 pub mod mail_token;
 pub mod outbox;
@@ -13,6 +15,7 @@ pub mod password;
 pub mod security_change;
 pub mod session;
 pub mod signing_key;
+mod staff;
 pub mod throttle;
 pub mod user;
 
@@ -68,7 +71,11 @@ pub enum Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        if is_unavailable(&error) {
+        // A row that another transaction removed between two statements of this one: the next try sees it.
+        let raced = error
+            .as_database_error()
+            .is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation);
+        if raced || is_unavailable(&error) {
             Self::Unavailable(error)
         } else {
             Self::Failed(error)

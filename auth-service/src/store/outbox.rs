@@ -20,8 +20,11 @@ macro_rules! outbox_for {
         impl Outbox for $connection {
             async fn enqueue(&mut self, mail: &NewMail) -> Result<(), sqlx::Error> {
                 sqlx::query(
+                    // Whose it is: it goes with their account, and so does the address in it.
                     "INSERT INTO mail_outbox (id, kind, recipient, token_id, state, created_at, expires_at, \
-                     attempts, next_attempt_at) VALUES ($1, $2, $3, $4, 'queued', $5, $6, 0, $5)",
+                     attempts, next_attempt_at, user_id) VALUES ($1, $2, $3, $4, 'queued', $5, $6, 0, $5, coalesce(\
+                     (SELECT user_id FROM mail_tokens WHERE id = $4), \
+                     (SELECT id FROM users WHERE username_key = lower($3))))",
                 )
                 .bind(mail.id)
                 .bind(mail.kind.as_str())

@@ -20,7 +20,7 @@ use crate::{
     },
     store::{
         Error, Store, event::Trail, mail_token::MailTokenTable, outbox::Outbox,
-        security_change::CommitChanges, session::SessionTable,
+        security_change::CommitChanges, session::SessionTable, staff::Staff,
     },
 };
 
@@ -350,20 +350,9 @@ impl Store {
             let could_administer = user.is_staff && user.is_active;
             let was = rights(&user);
             let effects = change(&mut user).map_err(NotChanged::Refused)?;
-            if could_administer && !(user.is_staff && user.is_active) {
-                // One at a time, or two could each count on the other.
-                sqlx::query("UPDATE guards SET revision = revision + 1 WHERE name = 'staff'")
-                    .execute(&mut *tx)
-                    .await?;
-                let others: Option<i64> = sqlx::query_scalar(
-                    "SELECT revision FROM users WHERE is_staff AND is_active AND id <> $1 LIMIT 1",
-                )
-                .bind(id)
-                .fetch_optional(&mut *tx)
-                .await?;
-                if others.is_none() {
-                    return Err(NotChanged::LastStaffUser);
-                }
+            let can_administer = user.is_staff && user.is_active;
+            if could_administer && !can_administer && !tx.has_other_staff(id).await? {
+                return Err(NotChanged::LastStaffUser);
             }
             sqlx::query(
                 "UPDATE users SET first_name = $2, last_name = $3, bio = $4, user_greeting = $5, color_mode = $6, \

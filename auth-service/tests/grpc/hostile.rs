@@ -193,6 +193,12 @@ async fn run(service: Service) {
                 &text(),
                 accounts.change_password(as_user(access, request)).await,
             );
+            let request = pb::DeleteAccountRequest { password: text() };
+            check(
+                "DeleteAccount",
+                &text(),
+                accounts.delete_account(as_user(access, request)).await,
+            );
             let request = pb::LoginRequest {
                 username: text(),
                 password: text(),

@@ -41,7 +41,7 @@ async fn update(service: &Service, staff: &Session, id: &str, user: pb::User, fi
 }
 
 /// The RPCs, by their names in the contract, that end sessions, or change a password, an address, a right or a state.
-const TAKING: [&str; 13] = [
+const TAKING: [&str; 14] = [
     "Logout",
     "LogoutAll",
     "RevokeSession",
@@ -55,6 +55,7 @@ const TAKING: [&str; 13] = [
     "UpdateUser is_staff",
     "UpdateUser not is_staff",
     "UpdateUser not is_active",
+    "DeleteAccount",
 ];
 
 async fn every_rpc_that_takes_something_away_is_told(service: Service) {
@@ -151,6 +152,14 @@ async fn every_rpc_that_takes_something_away_is_told(service: Service) {
                 let request = as_user(&ada.access, pb::RemoveTotpRequest { code });
                 service.factors().remove_totp(request).await.unwrap();
                 (vec![third], vec![&id])
+            }
+            "DeleteAccount" => {
+                let request = pb::DeleteAccountRequest {
+                    password: PASSWORD.to_owned(),
+                };
+                let request = as_user(&ada.access, request);
+                service.accounts().delete_account(request).await.unwrap();
+                (both.into(), vec![&id])
             }
             "UpdateUser is_staff" => {
                 update(&service, &root, &id, staff(), "is_staff").await;

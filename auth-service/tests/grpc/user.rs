@@ -208,7 +208,7 @@ async fn the_last_active_staff_user_stays() {
         refused.unwrap_err().is(
             Code::FailedPrecondition,
             "LAST_STAFF_USER",
-            "The last active administrator cannot be demoted or deactivated.",
+            "The last active administrator cannot be demoted, deactivated or deleted.",
         );
     }
     assert!(service.knows(&staff.access).await);

@@ -13,6 +13,7 @@ mod accounts;
 mod alarms;
 mod cleanup;
 mod database;
+mod erasure;
 mod events;
 mod factors;
 mod passwords;

@@ -138,7 +138,7 @@ impl Service {
         .unwrap()
     }
 
-    /// Removes an account as nothing in the service does yet.
+    /// Removes an account as nothing in the service does: without a word to anybody.
     pub async fn remove(&self, username: &str) {
         let removed = service_runtime::on!(&self.database, |pool| {
             sqlx::query("DELETE FROM users WHERE username = $1")

@@ -1,6 +1,7 @@
 //! One course: read, created, updated.
 
 use auth_client::authorize::AuthError;
+use service_runtime::field::FieldError;
 
 use super::{
     Call, Courses, Error,
@@ -70,6 +71,7 @@ impl Courses {
         match self.store.create(course, once.as_ref(), now).await? {
             Created::Done(course) => Ok(*course),
             Created::TitleTaken => Err(Error::TitleTaken),
+            Created::Erased => Err(Error::Auth(AuthError::InvalidToken)),
             Created::KeyReused => Err(Error::KeyReused),
         }
     }
@@ -93,6 +95,11 @@ impl Courses {
     }
 }
 
+/// What is wrong with a new instructor whom nobody knows.
+pub(super) fn nobody() -> Error {
+    Error::Fields(vec![FieldError::new("user_id", "There is no such user")])
+}
+
 /// The changed course, or why it was not changed.
 pub(super) fn settled(changed: Changed<Error>) -> Result<Course, Error> {
     match changed {
@@ -101,6 +108,7 @@ pub(super) fn settled(changed: Changed<Error>) -> Result<Course, Error> {
         Changed::Refused(error) => Err(error),
         Changed::TitleTaken => Err(Error::TitleTaken),
         Changed::SlugTaken => Err(Error::SlugTaken),
+        Changed::Erased => Err(nobody()),
         Changed::KeyReused => Err(Error::KeyReused),
     }
 }

@@ -61,6 +61,12 @@ pub enum Error {
     /// The course has as many instructors as a course can have.
     #[error("too many instructors")]
     TooManyInstructors,
+    /// A course would be left without an instructor.
+    #[error("a course needs an heir")]
+    HeirRequired,
+    /// The heir was erased.
+    #[error("the heir was erased")]
+    HeirErased,
     /// The idempotency key was used with other input.
     #[error("the idempotency key was used with other input")]
     KeyReused,

@@ -1,10 +1,14 @@
 //! Who teaches a course: the first instructor first, never nobody, only staff.
 
 use auth_client::authorize::Caller;
-use service_runtime::{field::FieldError, page_token::page_size};
+use service_runtime::page_token::page_size;
 use uuid::Uuid;
 
-use super::{Call, Courses, Error, course::settled, once::once};
+use super::{
+    Call, Courses, Error,
+    course::{nobody, settled},
+    once::once,
+};
 use crate::model::{
     course::Course,
     field::noted,
@@ -151,10 +155,7 @@ impl Courses {
     async fn future_instructor(&self, call: &Call, user_id: Uuid) -> Result<Person, Error> {
         let found = self.auth.users(&call.context, &[user_id]).await?;
         match found.into_iter().find(|user| user.id == user_id) {
-            None => Err(Error::Fields(vec![FieldError::new(
-                "user_id",
-                "There is no such user",
-            )])),
+            None => Err(nobody()),
             Some(user) if user.is_active && user.is_staff => Ok(user.into()),
             Some(_) => Err(Error::InstructorNotStaff),
         }

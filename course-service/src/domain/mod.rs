@@ -9,6 +9,7 @@ mod listing;
 pub mod names;
 mod once;
 pub mod patch;
+mod person;
 pub mod pricing;
 pub mod retention;
 mod viewer;
@@ -21,6 +22,7 @@ use crate::{model::currency::Currency, store::Store};
 pub use error::Error;
 pub use instructor::InstructorsPage;
 pub use listing::{CoursesPage, Query};
+pub(crate) use person::id;
 pub use viewer::Call;
 
 /// Everything that can be done with courses. Cheap to clone.

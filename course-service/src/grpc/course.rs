@@ -101,7 +101,7 @@ pub(super) fn edit(course: Option<Message>, update_mask: Option<FieldMask>) -> E
     }
 }
 
-fn timestamp(time: chrono::DateTime<chrono::Utc>) -> Timestamp {
+pub(super) fn timestamp(time: chrono::DateTime<chrono::Utc>) -> Timestamp {
     Timestamp {
         seconds: time.timestamp(),
         nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0),

@@ -2,11 +2,18 @@
 
 use proto::course::v1::{Instructor as Message, ListInstructorsResponse};
 
-use crate::{domain::InstructorsPage, model::instructor::Instructor};
+use crate::{
+    domain::InstructorsPage,
+    model::instructor::{Instructor, Person},
+};
 
 /// An instructor as message.
 pub(super) fn encode(instructor: Instructor) -> Message {
-    let person = instructor.person;
+    encode_person(instructor.person)
+}
+
+/// A person as message.
+pub(super) fn encode_person(person: Person) -> Message {
     Message {
         id: person.id.to_string(),
         username: person.username,

@@ -3,7 +3,9 @@
 mod course;
 mod instructor;
 mod mask;
+mod person;
 mod refusal;
 mod service;
 
+pub use person::PersonGrpc;
 pub use service::CourseGrpc;

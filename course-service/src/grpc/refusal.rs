@@ -68,6 +68,16 @@ pub(super) fn status(error: Error, request_id: &str) -> Status {
             "TOO_MANY_INSTRUCTORS",
             "A course has at most 100 instructors.",
         ),
+        Error::HeirRequired => Refusal::new(
+            Code::FailedPrecondition,
+            "HEIR_REQUIRED",
+            "A course would have no instructor left.",
+        ),
+        Error::HeirErased => Refusal::new(
+            Code::FailedPrecondition,
+            "HEIR_ERASED",
+            "The heir was erased too.",
+        ),
         Error::KeyReused => Refusal::new(
             Code::InvalidArgument,
             "IDEMPOTENCY_KEY_REUSED",

@@ -6,6 +6,7 @@ pub mod description;
 pub mod field;
 pub mod instructor;
 pub mod listing;
+pub mod person;
 pub mod price;
 pub mod search;
 pub mod slug;

@@ -29,7 +29,7 @@ const INSERT: &str = "INSERT INTO courses (id, title, title_key, title_order, su
      ON CONFLICT (title_key) DO NOTHING";
 /// Changes nothing and locks the row: a second change of the same course waits here and then sees this one.
 /// It is what both databases understand as SELECT FOR UPDATE.
-const LOCK: &str = concat!(
+pub(super) const LOCK: &str = concat!(
     "UPDATE courses SET revision = revision WHERE id = $1 RETURNING ",
     columns!()
 );
@@ -44,6 +44,8 @@ pub enum Created {
     Done(Box<Course>),
     /// Another course has the title.
     TitleTaken,
+    /// Its instructor was erased meanwhile.
+    Erased,
     /// The key was used with other input.
     KeyReused,
 }
@@ -61,6 +63,8 @@ pub enum Changed<E> {
     TitleTaken,
     /// Another course has or had the slug.
     SlugTaken,
+    /// The new instructor was erased meanwhile.
+    Erased,
     /// The key was used with other input.
     KeyReused,
 }
@@ -129,7 +133,9 @@ impl Store {
                     .await?;
                 course.slug = slug;
             }
-            tx.index_instructors(&[], &course).await?;
+            if !tx.index_instructors(&[], &course).await? {
+                return Ok(Created::Erased);
+            }
             if let Some(once) = once {
                 tx.record(once, &serde_json::to_string(&course)?).await?;
             }
@@ -225,7 +231,9 @@ impl Store {
             if course.slug != before.slug && !tx.take(&course.slug, id).await? {
                 return Ok(Changed::SlugTaken);
             }
-            tx.index_instructors(&before.instructors, &course).await?;
+            if !tx.index_instructors(&before.instructors, &course).await? {
+                return Ok(Changed::Erased);
+            }
             if let Some(once) = once {
                 tx.record(once, &serde_json::to_string(&course)?).await?;
             }

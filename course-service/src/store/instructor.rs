@@ -16,6 +16,8 @@ use crate::model::{
 const BEGIN_TEACHING: &str = "INSERT INTO instructors (user_id, username, first_name, last_name) \
      VALUES ($1, $2, $3, $4) ON CONFLICT (user_id) DO UPDATE SET doubts = instructors.doubts + 1 \
      WHERE (instructors.username, instructors.first_name, instructors.last_name) <> ($2, $3, $4)";
+/// Asked under that lock.
+const ERASED: &str = "SELECT inherited FROM erased_people WHERE user_id = $1";
 
 /// A person who teaches, by the names last heard from auth-service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +30,13 @@ pub struct Known {
 
 /// What a transaction offers for keeping the index of instructors true to the courses.
 pub(super) trait Teaching {
-    /// Brings the index from what a course was to what it is.
+    /// Brings the index from what a course was to what it is; `false` when somebody new was erased, who must not be
+    /// written.
     fn index_instructors(
         &mut self,
         before: &[Instructor],
         now: &Course,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
 }
 
 macro_rules! teaching_for {
@@ -43,7 +46,7 @@ macro_rules! teaching_for {
                 &mut self,
                 before: &[Instructor],
                 now: &Course,
-            ) -> Result<(), sqlx::Error> {
+            ) -> Result<bool, sqlx::Error> {
                 let is_new = |id| !before.iter().any(|old| old.person.id == id);
                 for person in now.instructors.iter().map(|new| &new.person) {
                     if !is_new(person.id) {
@@ -56,6 +59,13 @@ macro_rules! teaching_for {
                         .bind(&person.last_name)
                         .execute(&mut *self)
                         .await?;
+                    let erased: Option<i64> = sqlx::query_scalar(ERASED)
+                        .bind(person.id)
+                        .fetch_optional(&mut *self)
+                        .await?;
+                    if erased.is_some() {
+                        return Ok(false);
+                    }
                     sqlx::query("INSERT INTO course_instructors (user_id, course_id) VALUES ($1, $2)")
                         .bind(person.id)
                         .bind(now.id)
@@ -72,7 +82,7 @@ macro_rules! teaching_for {
                         .execute(&mut *self)
                         .await?;
                 }
-                Ok(())
+                Ok(true)
             }
         }
     };

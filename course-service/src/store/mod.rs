@@ -5,12 +5,14 @@ mod course;
 mod idempotency;
 mod instructor;
 mod listing;
+mod person;
 mod row;
 mod searches;
 mod slug;
 
 pub use course::{Changed, Created};
 pub use instructor::Known;
+pub use person::Left;
 
 use service_runtime::{
     database::{Database, Lists, follow, is_unavailable},

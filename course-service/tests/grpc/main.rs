@@ -17,6 +17,7 @@ mod hostile;
 mod instructors;
 mod list;
 mod names;
+mod person;
 mod process;
 mod rights;
 mod searches;

@@ -12,7 +12,7 @@ use proto::{
         AddInstructorRequest, Course, CreateCourseRequest, DeleteCourseRequest, DeleteCourseResponse,
         GetCourseRequest, Instructor, ListCoursesRequest, ListCoursesResponse, ListInstructorsRequest,
         ListInstructorsResponse, RemoveInstructorRequest, UndeleteCourseRequest, UpdateCourseRequest,
-        course_service_client::CourseServiceClient,
+        course_service_client::CourseServiceClient, person_service_client::PersonServiceClient,
     },
 };
 use service_runtime::{
@@ -95,6 +95,11 @@ impl World {
             page_tokens: PageTokens::new(Mac::derive(&[], "page-token")),
             currency: Currency::parse("EUR").unwrap(),
         }
+    }
+
+    /// What services call.
+    pub fn people(&self) -> PersonServiceClient<Channel> {
+        PersonServiceClient::new(self.channel.clone())
     }
 
     /// Nobody in particular.

@@ -34,7 +34,8 @@ pub fn describe(
     if let Some(body) = body(route, &method.input(), schemas) {
         let holds_something = body["properties"].as_object().is_some_and(|all| !all.is_empty());
         operation["requestBody"] = json!({
-            "required": holds_something,
+            // A DELETE says what to delete by its path; a body can only add to that.
+            "required": holds_something && route.verb != "DELETE",
             "content": { "application/json": { "schema": body } },
         });
     }

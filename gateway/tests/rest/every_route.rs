@@ -40,6 +40,15 @@ async fn each_calls_its_rpc_and_answers_its_status() {
 }
 
 #[tokio::test]
+async fn each_takes_no_body_for_an_empty_one() {
+    let gateway = Gateway::start();
+    for route in with_body() {
+        let (status, body) = gateway.send(gateway.request(route.verb, &path(route))).await;
+        assert_eq!(status, route.success, "{route:?}: {body}");
+    }
+}
+
+#[tokio::test]
 async fn each_refuses_what_is_not_json() {
     let gateway = Gateway::start();
     for route in with_body() {

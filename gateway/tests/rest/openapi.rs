@@ -36,6 +36,15 @@ async fn these_are_the_operations() {
 }
 
 #[tokio::test]
+async fn a_delete_needs_no_body() {
+    let document = document().await;
+    let body = &document["paths"]["/api/v1/me"]["delete"]["requestBody"];
+    assert_eq!(body["required"], false);
+    let password = &body["content"]["application/json"]["schema"]["properties"]["password"];
+    assert_eq!(password["type"], "string");
+}
+
+#[tokio::test]
 async fn a_creating_operation_says_all_there_is_to_say() {
     let document = document().await;
     insta::assert_json_snapshot!(document["paths"]["/api/v1/courses"]["post"]);

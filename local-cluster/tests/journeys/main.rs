@@ -28,6 +28,7 @@ mod hostile;
 mod instructor;
 mod mail_link;
 mod numbers;
+mod own_data;
 mod password;
 mod policy;
 mod profile;

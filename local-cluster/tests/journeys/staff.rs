@@ -157,7 +157,7 @@ async fn rights_come_and_go_at_once_and_the_last_staff_user_stays(world: &World)
     let own = format!("{USERS}/{}", staff.id());
     for body in [json!({"is_staff": false}), json!({"is_active": false})] {
         let refused = staff.patch(&own, body).await;
-        let sentence = "The last active administrator cannot be demoted or deactivated.";
+        let sentence = "The last active administrator cannot be demoted, deactivated or deleted.";
         let refused = refused.refused(400, "LAST_STAFF_USER", sentence);
         assert_eq!(refused.json()["code"], "FAILED_PRECONDITION");
     }

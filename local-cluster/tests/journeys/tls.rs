@@ -110,6 +110,11 @@ async fn services_with_certificates_do_everything_over_tls() {
     let (status, made) = send(("POST", "/api/v1/courses"), access, course).await;
     assert_eq!(status, 201, "{made}");
 
+    // auth-service asks course-service.
+    let (status, export) = send(("GET", "/api/v1/me/export"), access, json!({})).await;
+    assert_eq!(status, 200, "{export}");
+    assert_eq!(export["courses_taught"][0]["title"], "Said to nobody else");
+
     // Who has no certificate, or one of another authority, is not even listened to.
     let login = || LoginRequest {
         username: STAFF.0.to_owned(),

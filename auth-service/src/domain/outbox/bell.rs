@@ -1,11 +1,11 @@
-//! The bell at the outbox: rung after a commit that queued mail, it makes the worker look at once.
+//! The bell of a worker, such as that of the outbox: rung after a commit that gave it work, it makes it look at once.
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 /// Wakes the worker. Cheap to clone; clones are the same bell. A ring while the worker is busy is not lost, and
-/// mail that nobody rings for is found at the next poll.
+/// what nobody rings for is found at the next poll.
 #[derive(Debug, Clone, Default)]
 pub struct Bell(Arc<Notify>);
 
@@ -15,7 +15,7 @@ impl Bell {
         self.0.notify_one();
     }
 
-    pub(super) async fn rung(&self) {
+    pub(in crate::domain) async fn rung(&self) {
         self.0.notified().await;
     }
 }

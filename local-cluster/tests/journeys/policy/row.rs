@@ -65,6 +65,8 @@ pub const ROWS: &[Row] = &[
     row("auth.v1.AccountService.GetProfile",           "U SSS SSS SSS SSS U", &[]),
     row("auth.v1.AccountService.UpdateProfile",        "U SSS SSS SSS SSS U", &[]),
     row("auth.v1.AccountService.ChangePassword",       "U SSS SSS SSS SSS U", &[]),
+    row("auth.v1.AccountService.Export",               "U SSS SSS SSS SSS U", &[]),
+    costly("auth.v1.AccountService.DeleteAccount",     "U SFS SFS SFS SFS U"),
     costly("auth.v1.FactorService.StartTotp",          "U SSS SSS SSS SSS U"),
     row("auth.v1.FactorService.ConfirmTotp",           "U SSS SSS SSS SSS U", &[]),
     costly("auth.v1.FactorService.RemoveTotp",         "U SFS SFS SFS SFS U"),
@@ -94,6 +96,8 @@ pub const ROWS: &[Row] = &[
     row("course.v1.CourseService.ListInstructors",     "S SSS SSS SSS SSS S", COURSE),
     row("course.v1.CourseService.AddInstructor",       "U DDD DDD DDD SSS U", COURSE),
     row("course.v1.CourseService.RemoveInstructor",    "U DDD DDD DDD SSS U", INSTRUCTOR),
+    row("course.v1.PersonService.EraseUser",           "D DDD DDD DDD DDD S", &[]),
+    row("course.v1.PersonService.ExportUser",          "D DDD DDD DDD DDD S", &[]),
 ];
 
 impl Row {

@@ -1,0 +1,25 @@
+-- Who was erased, and whether the other services know. The id alone: it leads nowhere any more.
+CREATE TABLE erasures (
+    user_id UUID PRIMARY KEY,
+    erased_at TIMESTAMPTZ NOT NULL,
+    -- When course-service had erased its part.
+    acknowledged_at TIMESTAMPTZ,
+    attempts BIGINT NOT NULL,
+    -- From then on course-service may be told. Whoever tells it moves this on, so that nobody else does meanwhile.
+    next_attempt_at TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX erasures_due ON erasures (next_attempt_at) WHERE acknowledged_at IS NULL;
+CREATE INDEX erasures_time ON erasures (erased_at, user_id);
+
+-- What the trail has about one person, for that person.
+CREATE INDEX security_events_actor ON security_events (actor_id, time);
+CREATE INDEX security_events_subject ON security_events (subject_id, time);
+
+-- Whose the mail and the kept answer are: what holds an address goes with the account of that address.
+ALTER TABLE mail_outbox ADD COLUMN user_id UUID REFERENCES users (id) ON DELETE CASCADE;
+ALTER TABLE idempotency_keys ADD COLUMN user_id UUID REFERENCES users (id) ON DELETE CASCADE;
+CREATE INDEX mail_outbox_user ON mail_outbox (user_id);
+CREATE INDEX idempotency_keys_user ON idempotency_keys (user_id);
+UPDATE mail_outbox SET user_id = coalesce(
+    (SELECT user_id FROM mail_tokens WHERE mail_tokens.id = mail_outbox.token_id),
+    (SELECT id FROM users WHERE username_key = lower(mail_outbox.recipient)));

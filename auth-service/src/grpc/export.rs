@@ -1,0 +1,90 @@
+//! What is held about a person, as message.
+
+use proto::{auth::v1 as pb, course::v1 as course};
+
+use crate::{
+    domain::export::Export,
+    grpc::encode::{profile, timestamp},
+    store::export::{HeldEvent, HeldLink, HeldMail, HeldSession},
+};
+
+/// Everything that is held about a person.
+pub(crate) fn encode(export: Export) -> pb::Export {
+    let (held, user_id) = (export.held, export.user.id.to_string());
+    let name = |(username, first_name, last_name)| course::Instructor {
+        id: user_id,
+        username,
+        first_name,
+        last_name,
+    };
+    pb::Export {
+        exported_at: Some(timestamp(export.exported_at)),
+        verified_at: export.user.verified_at.map(timestamp),
+        profile: Some(profile(export.user)),
+        sessions: held.sessions.into_iter().map(session).collect(),
+        links: held.links.into_iter().map(link).collect(),
+        mails: held.mails.into_iter().map(mail).collect(),
+        events: held.events.into_iter().map(event).collect(),
+        names_in_courses: export.courses.names.map(name),
+        courses_taught: export
+            .courses
+            .courses
+            .into_iter()
+            .map(|taught| course::TaughtCourse {
+                id: taught.id.to_string(),
+                slug: taught.slug,
+                title: taught.title,
+                state: taught.state,
+                created_at: Some(timestamp(taught.created_at)),
+            })
+            .collect(),
+        cut: export.cut.into_iter().map(str::to_owned).collect(),
+    }
+}
+
+fn session(session: HeldSession) -> pb::HeldSession {
+    pb::HeldSession {
+        id: session.id.to_string(),
+        user_agent: session.user_agent,
+        ip_address: session.ip_address,
+        factors: session.factors.split(' ').map(str::to_owned).collect(),
+        auth_time: Some(timestamp(session.auth_time)),
+        created_at: Some(timestamp(session.created_at)),
+        last_used_at: Some(timestamp(session.last_used_at)),
+        expires_at: Some(timestamp(session.expires_at)),
+        ended_at: session.ended_at.map(timestamp),
+        end_reason: session.end_reason,
+    }
+}
+
+fn link(link: HeldLink) -> pb::HeldLink {
+    pb::HeldLink {
+        purpose: link.purpose,
+        username: link.username,
+        created_at: Some(timestamp(link.created_at)),
+        expires_at: Some(timestamp(link.expires_at)),
+        used_at: link.used_at.map(timestamp),
+    }
+}
+
+fn mail(mail: HeldMail) -> pb::HeldMail {
+    pb::HeldMail {
+        kind: mail.kind,
+        state: mail.state,
+        recipient: mail.recipient,
+        created_at: Some(timestamp(mail.created_at)),
+        finished_at: mail.finished_at.map(timestamp),
+    }
+}
+
+fn event(event: HeldEvent) -> pb::HeldEvent {
+    pb::HeldEvent {
+        time: Some(timestamp(event.time)),
+        severity: event.severity,
+        kind: event.kind,
+        by_you: event.by_them,
+        about_you: event.about_them,
+        ip_address: event.ip_address,
+        detail: event.detail,
+    }
+}

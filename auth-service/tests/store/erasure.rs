@@ -1,0 +1,451 @@
+//! An account ends in one transaction: nothing of the person is left in any table, whatever was going on, and course-
+//! service is told until it has acknowledged it.
+
+use auth_service::{
+    model::{
+        event::SecurityEvent, event_kind::EventKind, mail::Outcome, mail_token::Purpose,
+        security_change::SecurityChange, user::User,
+    },
+    store::{account::Registered, erasure::Erased, outbox::Outbox},
+};
+use chrono::TimeDelta;
+use service_runtime::{database::BeginWrite, on};
+use test_support::rows;
+use uuid::Uuid;
+
+use crate::{
+    on_both,
+    world::{
+        World, at, full_profile, hash_of, link, name, new_id, notice, once, session, staff, unverified, user,
+    },
+};
+
+on_both!(
+    nothing_of_a_person_is_left_anywhere,
+    a_registration_that_is_erased_leaves_no_answer,
+    an_erasure_needs_the_password_that_was_compared,
+    mail_in_hand_is_let_go_of,
+    the_last_active_staff_user_stays,
+    an_erasure_is_told_until_it_is_acknowledged,
+    an_erasure_is_told_by_one_at_a_time,
+    erasures_are_listed_and_repeated,
+    the_heir_is_the_longest_serving_staff_user,
+    what_is_held_about_a_person_is_read_without_what_is_others,
+);
+
+/// What an erased person was called.
+const TEXTS: [&str; 5] = [
+    "ada.lovelace@example.org",
+    "ada.new@example.org",
+    "ada.old@example.org",
+    "lovelace-zzyzx",
+    "looms and numbers",
+];
+
+fn deleted(user: &User) -> SecurityEvent {
+    SecurityEvent {
+        id: new_id(),
+        time: at(9),
+        kind: EventKind::AccountDeleted,
+        actor_id: Some(user.id),
+        subject_id: Some(user.id),
+        session_id: None,
+        ip_address: "2001:db8::1".to_owned(),
+        request_id: "request".to_owned(),
+        detail: String::new(),
+    }
+}
+
+impl World {
+    async fn erase(&self, user: &User) -> Erased {
+        self.store
+            .erase_user(user.id, None, &deleted(user))
+            .await
+            .unwrap()
+    }
+
+    async fn rows_holding(&self, texts: &[&str]) -> Vec<String> {
+        rows::holding(&self.ground.database_url("auth.db"), texts).await
+    }
+
+    async fn queue(&self, recipient: &str) -> Uuid {
+        let mail = notice(recipient);
+        on!(&self.database, |pool| {
+            let mut tx = pool.begin_write().await?;
+            tx.enqueue(&mail).await?;
+            tx.commit().await
+        })
+        .unwrap();
+        mail.id
+    }
+
+    async fn settle(&self, outcome: Outcome) {
+        let lease = new_id();
+        let claimed = self
+            .store
+            .claim_mail(at(0), TimeDelta::minutes(1), 1, lease)
+            .await;
+        for claimed in claimed.unwrap() {
+            let settled = self.store.settle_mail(claimed.mail.id, lease, at(0), &outcome);
+            assert!(settled.await.unwrap());
+        }
+    }
+}
+
+async fn nothing_of_a_person_is_left_anywhere(world: World) {
+    let mut ada = User {
+        profile: full_profile(),
+        ..unverified("Ada.Old@Example.org")
+    };
+    ada.profile.last_name = "Lovelace-Zzyzx".to_owned();
+    ada.profile.bio = "Looms and numbers".to_owned();
+    let (token, mail) = link(&ada, Purpose::VerifyEmail);
+    let key = once("key", "input");
+    let (username, store) = (name(&ada.username), &world.store);
+    let made = store.register(&ada, &username, "form", Some((&token, &mail)), Some(&key));
+    assert!(matches!(made.await.unwrap(), Registered::Yes(_)));
+    // The answer that hides that the address has an account.
+    let hidden = User {
+        id: new_id(),
+        ..unverified("ADA.OLD@example.org")
+    };
+    let (notice_to, other) = (notice("ADA.old@example.org"), once("other", "input"));
+    store
+        .hide_registration(&hidden, Some(&(None, notice_to)), Some(&other))
+        .await
+        .unwrap();
+    store
+        .verify_address(token.id, ada.id, &username, at(1), None)
+        .await
+        .unwrap();
+    world.settle(Outcome::Sent).await;
+    world.queue("ada.OLD@example.org").await;
+    let dead = Outcome::Dead {
+        reason: "550".to_owned(),
+    };
+    world.settle(dead).await;
+    // Another address since then, and a third one that waits.
+    let (confirm, mail) = link(&ada, Purpose::ConfirmUsername);
+    store.queue_link(&confirm, &mail).await.unwrap();
+    for (place, address) in ["Ada.Lovelace@Example.org", "ada.new@example.org"]
+        .iter()
+        .enumerate()
+    {
+        let change = |user: &mut User| {
+            user.pending_username = Some((*address).to_owned());
+            Ok::<_, ()>(Default::default())
+        };
+        store.change_user(ada.id, None, at(2), change).await.unwrap();
+        if place == 0 {
+            store
+                .confirm_username(confirm.id, ada.id, &name(address), at(3), None)
+                .await
+                .unwrap();
+        }
+    }
+    world.queue("ada.lovelace@EXAMPLE.org").await;
+    let sessions = [session(&ada, at(4)), session(&ada, at(5))];
+    for session in &sessions {
+        assert!(
+            store
+                .open_session(session, "form", None, None)
+                .await
+                .unwrap()
+                .is_some()
+        );
+    }
+    store
+        .end_session(
+            sessions[0].id,
+            auth_service::model::session::EndReason::Logout,
+            at(6),
+            None,
+        )
+        .await
+        .unwrap();
+    // A version that does not know yet whose mail is whose.
+    world.queue("ADA.NEW@example.org").await;
+    on!(&world.database, |pool| sqlx::query(
+        "UPDATE mail_outbox SET user_id = NULL WHERE recipient = 'ADA.NEW@example.org'"
+    )
+    .execute(pool)
+    .await
+    .map(drop))
+    .unwrap();
+    let bob = world.add(user("bob@example.org")).await;
+    world.queue("bob@example.org").await;
+    for text in TEXTS {
+        assert!(
+            !world.rows_holding(&[text]).await.is_empty(),
+            "{text} is found while it is there"
+        );
+    }
+    let before = store.security_revision().await.unwrap();
+
+    assert_eq!(world.erase(&ada).await, Erased::Yes);
+
+    assert_eq!(world.rows_holding(&TEXTS).await, Vec::<String>::new());
+    assert_eq!(store.user(ada.id).await.unwrap(), None);
+    assert!(!world.is_open(&sessions[1]).await);
+    let told = store.security_changes(before, i64::MAX).await.unwrap();
+    let told: Vec<_> = told.into_iter().map(|recorded| recorded.change).collect();
+    assert_eq!(
+        told,
+        [
+            SecurityChange::SessionEnded(sessions[1].id),
+            SecurityChange::UserChanged(ada.id)
+        ]
+    );
+    assert_eq!(world.events().await.len(), 1);
+    assert_eq!(store.waiting_erasures().await.unwrap(), (1, Some(at(9))));
+    // What is another's stays.
+    assert_eq!(world.now(&bob).await, bob);
+    assert_eq!(world.mails().await.len(), 1);
+    // A second time there is nobody, and the address is free.
+    assert_eq!(world.erase(&ada).await, Erased::NotFound);
+    assert!(
+        store
+            .open_session(&session(&ada, at(10)), "form", None, None)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    world.add(unverified("ada.lovelace@example.org")).await;
+}
+
+async fn a_registration_that_is_erased_leaves_no_answer(world: World) {
+    let ada = unverified("ada.lovelace@example.org");
+    let (token, mail) = link(&ada, Purpose::VerifyEmail);
+    let (username, key) = (name(&ada.username), once("key", "input"));
+    world
+        .store
+        .register(&ada, &username, "form", Some((&token, &mail)), Some(&key))
+        .await
+        .unwrap();
+    // Neither does one that was never verified and has had its time.
+    assert_eq!(world.store.remove_unverified_users(at(1), 9).await.unwrap(), 1);
+    assert_eq!(world.rows_holding(&TEXTS).await, Vec::<String>::new());
+    let again = User { id: new_id(), ..ada };
+    let registered = world
+        .store
+        .register(&again, &username, "form", None, Some(&key))
+        .await
+        .unwrap();
+    let Registered::Yes(registered) = registered else {
+        panic!("{registered:?}")
+    };
+    assert_eq!(registered.id, again.id, "it is a new account");
+}
+
+async fn an_erasure_needs_the_password_that_was_compared(world: World) {
+    let ada = world.add(user("ada@example.org")).await;
+    let erase = async |form: &str| {
+        let event = deleted(&ada);
+        world.store.erase_user(ada.id, Some(form), &event).await.unwrap()
+    };
+    assert_eq!(erase("another form").await, Erased::OtherPassword);
+    assert_eq!(world.now(&ada).await, ada);
+    assert_eq!(
+        (
+            world.count("erasures").await,
+            world.count("security_events").await
+        ),
+        (0, 0)
+    );
+    assert_eq!(erase(&hash_of(&ada.username)).await, Erased::Yes);
+    assert_eq!(erase("another form").await, Erased::NotFound);
+}
+
+async fn mail_in_hand_is_let_go_of(world: World) {
+    let ada = world.add(user("ada@example.org")).await;
+    world.add_token(&ada, Purpose::ResetPassword).await;
+    world.queue("ada@example.org").await;
+    let lease = new_id();
+    let claimed = world
+        .store
+        .claim_mail(at(0), TimeDelta::minutes(1), 9, lease)
+        .await
+        .unwrap();
+    assert_eq!(claimed.len(), 2);
+    assert_eq!(world.erase(&ada).await, Erased::Yes);
+    let failed = Outcome::PutOff {
+        until: at(1),
+        reason: "451".to_owned(),
+    };
+    for (claimed, outcome) in claimed.iter().zip([Outcome::Sent, failed]) {
+        let settled = world.store.settle_mail(claimed.mail.id, lease, at(0), &outcome);
+        assert!(!settled.await.unwrap(), "what became of it is nobody's any more");
+    }
+    assert_eq!(world.mails().await, []);
+    // Whoever was about to write to them is told to try again, or finds nobody.
+    let (token, mail) = link(&ada, Purpose::ResetPassword);
+    world.store.queue_link(&token, &mail).await.unwrap();
+    assert_eq!(
+        (world.count("mail_tokens").await, world.mails().await.len()),
+        (0, 0)
+    );
+}
+
+async fn the_last_active_staff_user_stays(world: World) {
+    let ada = world.add(staff("ada@example.org")).await;
+    let bob = world.add(staff("bob@example.org")).await;
+    let idle = User {
+        is_active: false,
+        ..staff("idle@example.org")
+    };
+    let idle = world.add(idle).await;
+    assert_eq!(world.erase(&ada).await, Erased::Yes);
+    assert_eq!(world.erase(&bob).await, Erased::LastStaffUser);
+    assert_eq!(world.now(&bob).await, bob);
+    assert_eq!(world.erase(&idle).await, Erased::Yes, "they administer nothing");
+    let cleo = world.add(staff("cleo@example.org")).await;
+    let (first, second) = tokio::join!(world.erase(&bob), world.erase(&cleo));
+    let mut both = [first, second];
+    both.sort_by_key(|erased| *erased != Erased::Yes);
+    assert_eq!(both, [Erased::Yes, Erased::LastStaffUser], "one of two stays");
+}
+
+async fn an_erasure_is_told_until_it_is_acknowledged(world: World) {
+    let ada = world.add(user("ada@example.org")).await;
+    let store = &world.store;
+    let claim = async |minutes| store.claim_erasure(at(minutes), at(minutes + 1)).await.unwrap();
+    assert_eq!(claim(9).await, None);
+    world.erase(&ada).await;
+    assert_eq!(claim(9).await, Some((ada.id, 1)));
+    assert_eq!(claim(9).await, None, "it is claimed");
+    assert_eq!(claim(10).await, Some((ada.id, 2)), "who claimed it has died");
+    store.put_off_erasure(ada.id, at(20)).await.unwrap();
+    assert_eq!(claim(19).await, None);
+    assert_eq!(claim(20).await, Some((ada.id, 3)));
+    let mail = notice("heir@example.org");
+    assert!(
+        store
+            .acknowledge_erasure(ada.id, Some(&mail), at(21))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .acknowledge_erasure(ada.id, Some(&mail), at(22))
+            .await
+            .unwrap()
+    );
+    assert_eq!(world.mails().await.len(), 1, "the heir is told once");
+    assert_eq!(claim(99).await, None);
+    assert_eq!(store.waiting_erasures().await.unwrap(), (0, None));
+}
+
+async fn an_erasure_is_told_by_one_at_a_time(world: World) {
+    for place in 0..3 {
+        let user = world.add(user(&format!("u{place}@example.org"))).await;
+        world.erase(&user).await;
+    }
+    let claims = (0..6).map(|_| world.store.claim_erasure(at(9), at(10)));
+    let claimed = futures::future::join_all(claims).await;
+    let claimed: Vec<_> = claimed.into_iter().filter_map(Result::unwrap).collect();
+    let mut ids: Vec<_> = claimed.iter().map(|(id, _)| *id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), claimed.len(), "nobody is claimed twice");
+}
+
+async fn erasures_are_listed_and_repeated(world: World) {
+    for place in 0..3 {
+        let user = world.add(user(&format!("u{place}@example.org"))).await;
+        world.erase(&user).await;
+        world
+            .store
+            .acknowledge_erasure(user.id, None, at(10))
+            .await
+            .unwrap();
+    }
+    let first = world.store.list_erasures(None, 2).await.unwrap();
+    let rest = world.store.list_erasures(first.last(), 2).await.unwrap();
+    assert_eq!((first.len(), rest.len()), (2, 1));
+    assert!(
+        first
+            .iter()
+            .chain(&rest)
+            .all(|one| one.acknowledged_at == Some(at(10)))
+    );
+    assert_eq!(world.store.repeat_erasures(at(11)).await.unwrap(), 3);
+    assert_eq!(world.store.waiting_erasures().await.unwrap(), (3, Some(at(9))));
+}
+
+async fn the_heir_is_the_longest_serving_staff_user(world: World) {
+    let heir = async || world.store.heir().await.unwrap().map(|user| user.username);
+    assert_eq!(heir().await, None);
+    world.add(user("oldest@example.org")).await;
+    let joined = |minutes, user| User {
+        date_joined: at(minutes),
+        ..user
+    };
+    world.add(joined(2, staff("young@example.org"))).await;
+    let old = world.add(joined(1, staff("old@example.org"))).await;
+    let idle = User {
+        is_active: false,
+        ..staff("idle@example.org")
+    };
+    world.add(joined(0, idle)).await;
+    assert_eq!(heir().await.as_deref(), Some("old@example.org"));
+    world.erase(&old).await;
+    assert_eq!(heir().await.as_deref(), Some("young@example.org"));
+}
+
+async fn what_is_held_about_a_person_is_read_without_what_is_others(world: World) {
+    let ada = world.add(user("ada@example.org")).await;
+    let bob = world.add(staff("bob@example.org")).await;
+    world.open(&ada, at(1)).await;
+    let newest = world.open(&ada, at(2)).await;
+    world.open(&bob, at(3)).await;
+    world.add_token(&ada, Purpose::ResetPassword).await;
+    world.queue("ADA@example.org").await;
+    world.queue("bob@example.org").await;
+    let event = |actor: Option<Uuid>, subject: Option<Uuid>, minutes| SecurityEvent {
+        id: new_id(),
+        time: at(minutes),
+        actor_id: actor,
+        subject_id: subject,
+        detail: "a detail".to_owned(),
+        ..deleted(&ada)
+    };
+    for event in [
+        event(Some(ada.id), Some(ada.id), 4),
+        event(Some(bob.id), Some(ada.id), 5),
+        event(Some(ada.id), Some(bob.id), 6),
+        event(None, Some(ada.id), 7),
+        event(Some(bob.id), Some(bob.id), 8),
+    ] {
+        world.store.tell_of_export(&event).await.unwrap();
+    }
+    let held = world.store.held(ada.id, 9).await.unwrap();
+    assert_eq!(held.sessions.len(), 2);
+    assert_eq!(held.sessions[0].id, newest.id);
+    assert_eq!((held.links.len(), held.mails.len()), (1, 2));
+    let own = Some("2001:db8::1");
+    let seen: Vec<_> = held
+        .events
+        .iter()
+        .map(|event| {
+            let by_and_about = (event.by_them, event.about_them);
+            (
+                event.time,
+                by_and_about,
+                event.ip_address.as_deref(),
+                event.detail.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (at(7), (false, true), own, "a detail"),
+            (at(6), (true, false), own, ""),
+            (at(5), (false, true), None, "a detail"),
+            (at(4), (true, true), own, "a detail"),
+        ]
+    );
+    let few = world.store.held(ada.id, 1).await.unwrap();
+    assert_eq!((few.sessions.len(), few.mails.len(), few.events.len()), (1, 1, 1));
+    assert_eq!(few.events[0].time, at(7));
+}

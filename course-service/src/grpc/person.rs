@@ -1,0 +1,106 @@
+//! The methods of `PersonService`, each of them decode, call, encode. They are for services alone.
+
+use proto::course::v1::{
+    EraseUserRequest, EraseUserResponse, ExportUserRequest, ExportUserResponse, Instructor,
+    TaughtCourse as TaughtCourseMessage, person_service_server::PersonService,
+};
+use service_runtime::{field::FieldError, grpc::context::RequestContext};
+use tonic::{Request, Response, Status};
+
+use super::{course::timestamp, instructor::encode_person, refusal::status};
+use crate::{
+    domain::{Courses, Error, id},
+    model::{
+        instructor::Person,
+        person::{Erased, Held, TaughtCourse},
+    },
+};
+
+/// The longest name that is taken, in bytes: 150 characters of four.
+const LONGEST_NAME: usize = 600;
+
+/// `PersonService` on top of the rules.
+#[derive(Clone)]
+pub struct PersonGrpc {
+    courses: Courses,
+}
+
+impl PersonGrpc {
+    /// The service of these rules.
+    pub const fn new(courses: Courses) -> Self {
+        Self { courses }
+    }
+}
+
+#[tonic::async_trait]
+impl PersonService for PersonGrpc {
+    async fn erase_user(
+        &self,
+        request: Request<EraseUserRequest>,
+    ) -> Result<Response<EraseUserResponse>, Status> {
+        let context = RequestContext::of(&request);
+        let erased = async {
+            let message = request.into_inner();
+            let heir = message.heir.map(person).transpose()?;
+            self.courses.erase(&message.user_id, heir).await
+        };
+        answer(&context, erased.await.map(encode_erased))
+    }
+
+    async fn export_user(
+        &self,
+        request: Request<ExportUserRequest>,
+    ) -> Result<Response<ExportUserResponse>, Status> {
+        let context = RequestContext::of(&request);
+        let held = self.courses.held(&request.get_ref().user_id).await;
+        answer(&context, held.map(encode_held))
+    }
+}
+
+fn person(message: Instructor) -> Result<Person, Error> {
+    let names = [&message.username, &message.first_name, &message.last_name];
+    if names
+        .iter()
+        .any(|name| name.contains('\0') || name.len() > LONGEST_NAME)
+    {
+        let bad = FieldError::new("heir", "The heir's names cannot be kept");
+        return Err(Error::Fields(vec![bad]));
+    }
+    Ok(Person {
+        id: id("heir.id", &message.id)?,
+        username: message.username,
+        first_name: message.first_name,
+        last_name: message.last_name,
+    })
+}
+
+fn encode_erased(erased: Erased) -> EraseUserResponse {
+    EraseUserResponse {
+        is_complete: erased.is_complete,
+        inherited: erased.inherited,
+    }
+}
+
+fn encode_held(held: Held) -> ExportUserResponse {
+    ExportUserResponse {
+        names: held.names.map(encode_person),
+        courses: held.courses.into_iter().map(encode_course).collect(),
+        has_more: held.has_more,
+    }
+}
+
+fn encode_course(course: TaughtCourse) -> TaughtCourseMessage {
+    TaughtCourseMessage {
+        id: course.id.to_string(),
+        slug: course.slug.as_str().to_owned(),
+        title: course.title.as_str().to_owned(),
+        state: course.state.as_str().to_owned(),
+        created_at: Some(timestamp(course.created_at)),
+    }
+}
+
+fn answer<T>(context: &RequestContext, result: Result<T, Error>) -> Result<Response<T>, Status> {
+    result
+        .map(Response::new)
+        .map_err(|error| status(error, &context.request_id))
+}

@@ -1,0 +1,41 @@
+//! What is known about a person, for that person; and what is left to do for one who is leaving.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{instructor::Person, slug::Slug, state::State, title::Title};
+
+/// Everything that is held about a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Their names; `None` for who teaches nothing.
+    pub names: Option<Person>,
+    /// The courses that they teach, the newest first.
+    pub courses: Vec<TaughtCourse>,
+    /// Whether there are more.
+    pub has_more: bool,
+}
+
+/// A course that a person teaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaughtCourse {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name in addresses.
+    pub slug: Slug,
+    /// Its title.
+    pub title: Title,
+    /// Where it is in its life.
+    pub state: State,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+}
+
+/// How far an erasure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erased {
+    /// Whether nothing about the person is left.
+    pub is_complete: bool,
+    /// How many courses went to an heir so far.
+    pub inherited: i64,
+}

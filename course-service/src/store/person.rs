@@ -1,0 +1,243 @@
+//! A person in everything that names them. They are erased in steps, each a transaction that may be repeated.
+
+use chrono::{DateTime, Utc};
+use service_runtime::{database::BeginWrite, on};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::{Error, Store, course::LOCK, instructor::Teaching, row::CourseRow};
+use crate::model::{
+    course::Course,
+    instructor::Person,
+    person::{Held, TaughtCourse},
+    slug::Slug,
+    state::State,
+    title::Title,
+};
+
+/// What became of a course whose instructor leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// They do not teach it.
+    Done,
+    /// They do not teach it, and the heir does now.
+    Inherited,
+    /// Nobody would be left, and there is no heir; nothing is written.
+    HeirRequired,
+    /// Nobody would be left, and the heir was erased too; nothing is written.
+    HeirErased,
+}
+
+#[derive(FromRow)]
+struct TaughtRow {
+    id: Uuid,
+    slug: String,
+    title: String,
+    state: String,
+    created_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// From now on nobody can make a person an instructor; says how many courses went to an heir so far.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn begin_erasure(&self, user_id: Uuid, now: DateTime<Utc>) -> Result<i64, Error> {
+        on!(&self.writes, |pool| {
+            let mut tx = pool.begin_write().await?;
+            // Whoever is making them an instructor at this moment has the lock of this row: either they are done and
+            // their course is found afterwards, or they see that the person is erased.
+            sqlx::query(
+                "INSERT INTO instructors (user_id, username, first_name, last_name) VALUES ($1, '', '', '') \
+                 ON CONFLICT (user_id) DO UPDATE SET username = '', first_name = '', last_name = ''",
+            )
+            .bind(user_id)
+            .execute(&mut *tx)
+            .await?;
+            let inherited = sqlx::query_scalar(
+                "INSERT INTO erased_people (user_id, erased_at, inherited) VALUES ($1, $2, 0) \
+                 ON CONFLICT (user_id) DO UPDATE SET inherited = erased_people.inherited RETURNING inherited",
+            )
+            .bind(user_id)
+            .bind(now)
+            .fetch_one(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            Ok(inherited)
+        })
+    }
+
+    /// Lets a person go from a course; where nobody else teaches it, the heir does from then on.
+    ///
+    /// # Errors
+    /// When the database does not answer; nothing is written then.
+    pub async fn leave(
+        &self,
+        course_id: Uuid,
+        user_id: Uuid,
+        heir: Option<&Person>,
+        now: DateTime<Utc>,
+    ) -> Result<Left, Error> {
+        on!(&self.writes, |pool| {
+            let mut tx = pool.begin_write().await?;
+            let row: Option<CourseRow> = sqlx::query_as(LOCK)
+                .bind(course_id)
+                .fetch_optional(&mut *tx)
+                .await?;
+            let Some(before) = row.map(Course::try_from).transpose()? else {
+                return Ok(Left::Done);
+            };
+            let mut course = before.clone();
+            course
+                .instructors
+                .retain(|instructor| instructor.person.id != user_id);
+            if course == before {
+                return Ok(Left::Done);
+            }
+            let mut left = Left::Done;
+            if course.instructors.is_empty() {
+                let Some(heir) = heir else {
+                    return Ok(Left::HeirRequired);
+                };
+                course.add_instructor(heir.clone());
+                left = Left::Inherited;
+            }
+            sqlx::query(
+                "UPDATE courses SET instructors = $2, \
+                 updated_at = CASE WHEN deleted_at IS NULL THEN $3 ELSE updated_at END, \
+                 revision = revision + CASE WHEN deleted_at IS NULL THEN 1 ELSE 0 END WHERE id = $1",
+            )
+            .bind(course_id)
+            .bind(serde_json::to_string(&course.instructors)?)
+            .bind(now)
+            .execute(&mut *tx)
+            .await?;
+            if !tx.index_instructors(&before.instructors, &course).await? {
+                return Ok(Left::HeirErased);
+            }
+            if left == Left::Inherited {
+                sqlx::query("UPDATE erased_people SET inherited = inherited + 1 WHERE user_id = $1")
+                    .bind(user_id)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            tx.commit().await?;
+            Ok(left)
+        })
+    }
+
+    /// Takes a person out of up to `limit` answers that are kept for retries: their own go, in those of others they
+    /// stand no more. Says how many there were.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn forget_answers_about(&self, user_id: Uuid, limit: i64) -> Result<usize, Error> {
+        on!(&self.writes, |pool| {
+            let mut tx = pool.begin_write().await?;
+            let found: Vec<(String, String, Option<String>)> = sqlx::query_as(
+                "SELECT scope, key, answer FROM idempotency_keys WHERE scope LIKE $1 OR answer LIKE $2 LIMIT $3",
+            )
+            .bind(format!("% {user_id}"))
+            .bind(format!("%{user_id}%"))
+            .bind(limit)
+            .fetch_all(&mut *tx)
+            .await?;
+            let count = found.len();
+            for (scope, key, answer) in found {
+                let is_own = scope.ends_with(&user_id.to_string());
+                let rest = answer
+                    .filter(|_| !is_own)
+                    .and_then(|answer| without(&answer, user_id));
+                let statement = match rest {
+                    Some(_) => "UPDATE idempotency_keys SET answer = $3 WHERE scope = $1 AND key = $2",
+                    None => "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND $3 IS NULL",
+                };
+                sqlx::query(statement)
+                    .bind(scope)
+                    .bind(key)
+                    .bind(rest)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            tx.commit().await?;
+            Ok(count)
+        })
+    }
+
+    /// Forgets the names of a person who teaches nothing.
+    ///
+    /// # Errors
+    /// When the database does not answer, or they teach something.
+    pub async fn forget_person(&self, user_id: Uuid) -> Result<(), Error> {
+        on!(&self.writes, |pool| sqlx::query(
+            "DELETE FROM instructors WHERE user_id = $1"
+        )
+        .bind(user_id)
+        .execute(pool)
+        .await
+        .map(drop))?;
+        Ok(())
+    }
+
+    /// What is held about a person: of their courses the newest, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn held(&self, user_id: Uuid, limit: i64) -> Result<Held, Error> {
+        let (names, rows): (Option<(String, String, String)>, Vec<TaughtRow>) = on!(&self.reads, |pool| {
+            let names =
+                sqlx::query_as("SELECT username, first_name, last_name FROM instructors WHERE user_id = $1")
+                    .bind(user_id)
+                    .fetch_optional(pool)
+                    .await?;
+            let courses = sqlx::query_as(
+                "SELECT courses.id, courses.slug, courses.title, courses.state, courses.created_at \
+                 FROM course_instructors t JOIN courses ON courses.id = t.course_id WHERE t.user_id = $1 \
+                 ORDER BY courses.created_at DESC, courses.id DESC LIMIT $2",
+            )
+            .bind(user_id)
+            .bind(limit + 1)
+            .fetch_all(pool)
+            .await?;
+            Ok::<_, sqlx::Error>((names, courses))
+        })?;
+        let mut courses = rows
+            .into_iter()
+            .map(|row| {
+                Ok(TaughtCourse {
+                    id: row.id,
+                    slug: Slug::stored(row.slug),
+                    title: Title::stored(row.title),
+                    state: State::stored(&row.state)
+                        .ok_or_else(|| sqlx::Error::Decode(format!("courses.state of {}", row.id).into()))?,
+                    created_at: row.created_at,
+                })
+            })
+            .collect::<Result<Vec<_>, sqlx::Error>>()?;
+        let most = usize::try_from(limit).unwrap_or(0);
+        let has_more = courses.len() > most;
+        courses.truncate(most);
+        Ok(Held {
+            names: names.map(|(username, first_name, last_name)| Person {
+                id: user_id,
+                username,
+                first_name,
+                last_name,
+            }),
+            courses,
+            has_more,
+        })
+    }
+}
+
+/// An answer without an instructor; `None` when they would still stand in it.
+fn without(answer: &str, user_id: Uuid) -> Option<String> {
+    let mut answer: serde_json::Value = serde_json::from_str(answer).ok()?;
+    let id = user_id.to_string();
+    answer
+        .get_mut("instructors")?
+        .as_array_mut()?
+        .retain(|instructor| instructor["id"] != *id);
+    let rest = answer.to_string();
+    (!rest.contains(&id)).then_some(rest)
+}

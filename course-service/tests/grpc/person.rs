@@ -1,0 +1,413 @@
+//! A person is told what is held about them, and erased for good: whatever happens meanwhile, and wherever it is cut
+//! off.
+
+use std::{convert::Infallible, pin::pin, task::Poll};
+
+use course_service::{
+    domain::{Courses, Error},
+    model::{course::Course, instructor::Person},
+    store::Changed,
+};
+use futures::future::{join_all, poll_fn};
+use proto::course::v1::{
+    AddInstructorRequest, EraseUserRequest, EraseUserResponse, ExportUserRequest, ExportUserResponse,
+    Instructor, person_service_client::PersonServiceClient,
+};
+use service_runtime::grpc::channel::Channel;
+use test_support::rows;
+use tonic::{Code, Request, Status};
+use uuid::Uuid;
+
+use crate::{
+    support::{Place, on_both},
+    world::{Caller, Refused, SERVICE_TOKEN, World, new_course},
+};
+
+on_both![
+    only_services_may_call,
+    what_cannot_be_is_refused,
+    what_is_held_is_told,
+    a_person_is_taken_out_of_everything,
+    many_courses_take_several_calls,
+    a_course_without_an_heir_waits_for_one,
+    nobody_makes_an_erased_person_an_instructor,
+    an_erasure_may_be_cut_off_at_any_step,
+    no_course_is_ever_without_an_instructor,
+];
+
+type People = PersonServiceClient<Channel>;
+
+fn shown<T>(message: T, token: &str) -> Request<T> {
+    let mut request = Request::new(message);
+    request
+        .metadata_mut()
+        .insert("x-service-token", token.parse().unwrap());
+    request
+}
+
+fn heir(of: &Caller, name: &str) -> Instructor {
+    Instructor {
+        id: of.id.to_string(),
+        username: format!("{name}@example.org"),
+        first_name: name.to_owned(),
+        last_name: "Doe".to_owned(),
+    }
+}
+
+fn wish(user_id: impl ToString, heir: Option<Instructor>) -> EraseUserRequest {
+    EraseUserRequest {
+        user_id: user_id.to_string(),
+        heir,
+    }
+}
+
+async fn erase(world: &World, user: &Caller, heir: Option<Instructor>) -> Result<EraseUserResponse, Refused> {
+    let mut people: People = world.people();
+    let erased = people.erase_user(shown(wish(user.id, heir), SERVICE_TOKEN)).await;
+    Ok(erased.map_err(Refused::from)?.into_inner())
+}
+
+async fn held(world: &World, user: &Caller) -> ExportUserResponse {
+    let message = ExportUserRequest {
+        user_id: user.id.to_string(),
+    };
+    let mut people: People = world.people();
+    people
+        .export_user(shown(message, SERVICE_TOKEN))
+        .await
+        .unwrap()
+        .into_inner()
+}
+
+/// The rows that tell of somebody by their id, but for the one that says that they are erased.
+async fn traces(place: &Place, user: &Caller, name: &str) -> Vec<String> {
+    let (id, simple) = (user.id.to_string(), user.id.simple().to_string());
+    let found = rows::holding(&place.url, &[&id, &simple, &format!("{name}@example.org")]).await;
+    found
+        .into_iter()
+        .filter(|row| !row.contains("erased_people"))
+        .collect()
+}
+
+async fn only_services_may_call(place: &Place) {
+    let world = World::at(place).await;
+    let ann = world.staff("ann");
+    ann.create("Rust").await.unwrap();
+    let denied = |status: Status| {
+        let refused = Refused::from(status);
+        assert_eq!(refused.what(), (Code::PermissionDenied, "SERVICE_TOKEN_REQUIRED"));
+    };
+    for token in ["", "made-up", &SERVICE_TOKEN[1..]] {
+        let mut people = world.people();
+        denied(
+            people
+                .erase_user(shown(wish(ann.id, None), token))
+                .await
+                .unwrap_err(),
+        );
+        let message = ExportUserRequest {
+            user_id: ann.id.to_string(),
+        };
+        denied(people.export_user(shown(message, token)).await.unwrap_err());
+    }
+    let mut people = world.people();
+    denied(
+        people
+            .erase_user(ann.request(wish(ann.id, None)))
+            .await
+            .unwrap_err(),
+    );
+    assert_eq!(ann.instructors("rust").await.unwrap(), ["ann"]);
+}
+
+async fn what_cannot_be_is_refused(place: &Place) {
+    let world = World::at(place).await;
+    let (ann, bob) = (world.staff("ann"), world.staff("bob"));
+    let refused = async |message| {
+        let answer = world.people().erase_user(shown(message, SERVICE_TOKEN)).await;
+        let refused = Refused::from(answer.unwrap_err());
+        assert_eq!(refused.code, Code::InvalidArgument);
+        refused
+            .fields
+            .into_iter()
+            .map(|(field, _)| field)
+            .collect::<Vec<_>>()
+    };
+    for id in ["", "x", "\0", "{0198c0de-0000-7000-8000-000000000001}"] {
+        assert_eq!(refused(wish(id, None)).await, ["user_id"]);
+        let no_heir = Instructor {
+            id: id.to_owned(),
+            ..heir(&bob, "bob")
+        };
+        assert_eq!(refused(wish(ann.id, Some(no_heir))).await, ["heir.id"]);
+    }
+    assert_eq!(refused(wish(ann.id, Some(heir(&ann, "ann")))).await, ["heir"]);
+    for name in ["a\0b".to_owned(), "x".repeat(100_000)] {
+        let odd = Instructor {
+            first_name: name,
+            ..heir(&bob, "bob")
+        };
+        assert_eq!(refused(wish(ann.id, Some(odd))).await, ["heir"]);
+    }
+}
+
+async fn what_is_held_is_told(place: &Place) {
+    let world = World::at(place).await;
+    let (ann, bob) = (world.staff("ann"), world.staff("bob"));
+    assert_eq!(held(&world, &ann).await, ExportUserResponse::default());
+    ann.create("Rust").await.unwrap();
+    bob.create("Go").await.unwrap();
+    bob.add("go", ann.id).await.unwrap();
+    bob.create("C").await.unwrap();
+    bob.publish("go").await.unwrap();
+    let told = held(&world, &ann).await;
+    assert_eq!(told.names, Some(heir(&ann, "ann")));
+    let courses: Vec<_> = told
+        .courses
+        .iter()
+        .map(|course| (course.slug.as_str(), course.state.as_str()))
+        .collect();
+    assert_eq!(
+        (courses, told.has_more),
+        (vec![("go", "published"), ("rust", "draft")], false)
+    );
+}
+
+/// Somebody with a course of their own, a course with another one, and answers kept for retries that name them.
+async fn teaching(world: &World, name: &str) -> (Caller, Caller) {
+    let (person, other) = (world.staff(name), world.staff(&format!("other-of-{name}")));
+    let mut alone = new_course(&format!("Alone {name}"));
+    alone.request_id = format!("alone-{name}");
+    person.create_course(alone).await.unwrap();
+    let (title, shared) = (format!("Shared {name}"), format!("shared-{name}"));
+    other.create(&title).await.unwrap();
+    let add = AddInstructorRequest {
+        slug: shared,
+        user_id: person.id.to_string(),
+        request_id: format!("add-{name}"),
+    };
+    other.add_instructor(add).await.unwrap();
+    (person, other)
+}
+
+async fn a_person_is_taken_out_of_everything(place: &Place) {
+    let world = World::at(place).await;
+    let (ann, _) = teaching(&world, "ann").await;
+    let cleo = world.staff("cleo");
+    let before = cleo.get("alone-ann").await.unwrap();
+    assert!(
+        traces(place, &ann, "ann").await.len() > 5,
+        "they are found while they are there"
+    );
+
+    let erased = erase(&world, &ann, Some(heir(&cleo, "cleo"))).await.unwrap();
+
+    assert!(erased.is_complete);
+    assert_eq!(erased.inherited, 1);
+    assert_eq!(traces(place, &ann, "ann").await, Vec::<String>::new());
+    assert_eq!(held(&world, &ann).await, ExportUserResponse::default());
+    assert_eq!(cleo.instructors("alone-ann").await.unwrap(), ["cleo"]);
+    assert_eq!(cleo.instructors("shared-ann").await.unwrap(), ["other-of-ann"]);
+    assert_ne!(
+        cleo.get("alone-ann").await.unwrap().etag,
+        before.etag,
+        "it is another version"
+    );
+    cleo.publish("alone-ann")
+        .await
+        .expect("the heir is an instructor");
+    // Once more is as good as once, and says the same.
+    assert_eq!(erase(&world, &ann, None).await.unwrap(), erased);
+    // Somebody who was never here.
+    let nobody = erase(&world, &world.user("nobody"), None).await.unwrap();
+    assert!(nobody.is_complete && nobody.inherited == 0);
+}
+
+async fn many_courses_take_several_calls(place: &Place) {
+    let world = World::at(place).await;
+    let (ann, bob) = (world.staff("ann"), world.staff("bob"));
+    let titles: Vec<_> = (0..150).map(|number| format!("Course {number}")).collect();
+    for some in titles.chunks(10) {
+        let created = join_all(some.iter().map(|title| ann.create(title))).await;
+        created.into_iter().for_each(|one| drop(one.unwrap()));
+    }
+    let first = erase(&world, &ann, Some(heir(&bob, "bob"))).await.unwrap();
+    assert_eq!((first.is_complete, first.inherited), (false, 100));
+    let rest = erase(&world, &ann, Some(heir(&bob, "bob"))).await.unwrap();
+    assert_eq!((rest.is_complete, rest.inherited), (true, 150));
+    assert_eq!(traces(place, &ann, "ann").await, Vec::<String>::new());
+}
+
+async fn a_course_without_an_heir_waits_for_one(place: &Place) {
+    let world = World::at(place).await;
+    let (ann, other) = teaching(&world, "ann").await;
+    let cleo = world.staff("cleo");
+    let refused = erase(&world, &ann, None).await.unwrap_err();
+    assert_eq!(refused.what(), (Code::FailedPrecondition, "HEIR_REQUIRED"));
+    assert_eq!(other.instructors("alone-ann").await.unwrap(), ["ann"]);
+    // An heir who is erased meanwhile is none.
+    erase(&world, &cleo, None).await.unwrap();
+    let refused = erase(&world, &ann, Some(heir(&cleo, "cleo"))).await.unwrap_err();
+    assert_eq!(refused.what(), (Code::FailedPrecondition, "HEIR_ERASED"));
+    assert_eq!(other.instructors("alone-ann").await.unwrap(), ["ann"]);
+    assert_eq!(traces(place, &cleo, "cleo").await, Vec::<String>::new());
+    let erased = erase(&world, &ann, Some(heir(&other, "other-of-ann")))
+        .await
+        .unwrap();
+    assert!(erased.is_complete);
+    // Who inherited and goes too leaves the course to the next one.
+    let dora = world.staff("dora");
+    erase(&world, &other, Some(heir(&dora, "dora"))).await.unwrap();
+    assert_eq!(dora.instructors("alone-ann").await.unwrap(), ["dora"]);
+}
+
+async fn nobody_makes_an_erased_person_an_instructor(place: &Place) {
+    let world = World::at(place).await;
+    let (ann, bob) = (world.staff("ann"), world.staff("bob"));
+    let go = bob.create("Go").await.unwrap();
+    erase(&world, &ann, None).await.unwrap();
+    // auth-service was asked before they were erased, and its answer is used only now.
+    let refused = bob.add("go", ann.id).await.unwrap_err();
+    assert_eq!(
+        (refused.code, refused.field_names()),
+        (Code::InvalidArgument, vec!["user_id"])
+    );
+    let refused = ann.create("Rust").await.unwrap_err();
+    assert_eq!(refused.what(), (Code::Unauthenticated, "TOKEN_INVALID"));
+    assert_eq!(bob.get("go").await.unwrap(), go);
+    // Names that come late stay away as well.
+    let courses = world.courses(place);
+    courses.refresh_names().await.unwrap();
+    assert_eq!(traces(place, &ann, "ann").await, Vec::<String>::new());
+}
+
+/// Polls a future so many times and then lets go of it, as a process does that is killed; `None` when it was not done.
+async fn cut_off<F: Future>(future: F, mut polls: usize) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        if polls == 0 {
+            return Poll::Ready(None);
+        }
+        polls -= 1;
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+fn person(message: Instructor) -> Person {
+    Person {
+        id: message.id.parse().unwrap(),
+        username: message.username,
+        first_name: message.first_name,
+        last_name: message.last_name,
+    }
+}
+
+async fn an_erasure_may_be_cut_off_at_any_step(place: &Place) {
+    let world = World::at(place).await;
+    let cleo = world.staff("cleo");
+    let courses: Courses = world.courses(place);
+    let mut steps = 0;
+    loop {
+        let name = format!("ann{steps}");
+        let (ann, other) = teaching(&world, &name).await;
+        let id = ann.id.to_string();
+        let erasing = courses.erase(&id, Some(person(heir(&cleo, "cleo"))));
+        let done = cut_off(erasing, steps).await.transpose().unwrap().is_some();
+        let alone = cleo.instructors(&format!("alone-{name}")).await.unwrap();
+        assert!(
+            alone == [name.clone()] || alone == ["cleo"],
+            "after {steps} steps: {alone:?}"
+        );
+        let shared = cleo.instructors(&format!("shared-{name}")).await.unwrap();
+        assert_eq!(shared[0], format!("other-of-{name}"));
+        // Whoever comes next finishes it.
+        let erased = erase(&world, &ann, Some(heir(&cleo, "cleo"))).await.unwrap();
+        assert_eq!(
+            (erased.is_complete, erased.inherited),
+            (true, 1),
+            "after {steps} steps"
+        );
+        assert_eq!(
+            traces(place, &ann, &name).await,
+            Vec::<String>::new(),
+            "after {steps} steps"
+        );
+        other.get(&format!("shared-{name}")).await.unwrap();
+        if done {
+            break;
+        }
+        steps += 1;
+    }
+    assert!(steps > 10, "it was cut off at {steps} steps");
+}
+
+async fn no_course_is_ever_without_an_instructor(place: &Place) {
+    let world = World::at(place).await;
+    let (bob, cleo) = (world.staff("bob"), world.staff("cleo"));
+    let courses = world.courses(place);
+    for round in 0..15 {
+        let ann = world.staff(&format!("ann{round}"));
+        let slug = ann.create(&format!("Course {round}")).await.unwrap().slug;
+        let id = ann.id.to_string();
+        let erase = || courses.erase(&id, Some(person(heir(&cleo, "cleo"))));
+        // Erased twice at once while others come and go; one more course is being made.
+        let more = format!("More {round}");
+        let (first, second, added, removed, made) = tokio::join!(
+            erase(),
+            erase(),
+            ann.add(&slug, bob.id),
+            ann.remove(&slug, ann.id),
+            ann.create(&more),
+        );
+        for erased in [first, second] {
+            if let Err(error) = erased {
+                assert!(matches!(error, Error::Store(_)), "{error:?}");
+            }
+        }
+        if let Err(refused) = removed {
+            let may_be = ["LAST_INSTRUCTOR", "INSTRUCTOR_REQUIRED", "DATABASE_UNAVAILABLE"];
+            assert!(may_be.contains(&refused.reason.as_str()), "{refused:?}");
+        }
+        if let Err(refused) = added {
+            let may_be = ["INSTRUCTOR_REQUIRED", "DATABASE_UNAVAILABLE"];
+            assert!(may_be.contains(&refused.reason.as_str()), "{refused:?}");
+        }
+        let complete = erase().await.unwrap();
+        assert!(complete.is_complete, "round {round}");
+        assert!(!bob.instructors(&slug).await.unwrap().is_empty());
+        if let Ok(made) = made {
+            assert_eq!(
+                bob.instructors(&made.slug).await.unwrap(),
+                ["cleo"],
+                "round {round}"
+            );
+        }
+        let name = format!("ann{round}");
+        assert_eq!(
+            traces(place, &ann, &name).await,
+            Vec::<String>::new(),
+            "round {round}"
+        );
+    }
+    // The index says what the courses say.
+    let mut after = None;
+    loop {
+        let taught = place.store.taught_by(cleo.id, after, 100).await.unwrap();
+        let Some(last) = taught.last() else { break };
+        after = Some(*last);
+        for id in taught {
+            assert_taught_by(place, id, cleo.id).await;
+        }
+    }
+}
+
+async fn assert_taught_by(place: &Place, course: Uuid, user: Uuid) {
+    let now = service_runtime::clock::Clock::system().now();
+    let look = |course: &mut Course| {
+        assert!(course.instructor(user).is_some());
+        Ok::<_, Infallible>(())
+    };
+    let looked = place.store.change(course, None, now, look).await.unwrap();
+    assert!(matches!(looked, Changed::Done(_)));
+}
