@@ -202,7 +202,10 @@ impl AccountService for AccountApi {
         Ok(Response::new(pb::ChangePasswordResponse {}))
     }
 
-    async fn export(&self, request: Request<pb::ExportRequest>) -> Result<Response<pb::Export>, Status> {
+    async fn export(
+        &self,
+        request: Request<pb::ExportRequest>,
+    ) -> Result<Response<pb::PersonalData>, Status> {
         let context = RequestContext::of(&request);
         let caller = self.callers.user(&request, &context).await?;
         let by = self.actor(&request, &caller, &context);
