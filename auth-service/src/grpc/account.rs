@@ -211,7 +211,10 @@ impl AccountService for AccountApi {
         Ok(Response::new(pb::ChangePasswordResponse {}))
     }
 
-    async fn export(&self, request: Request<pb::ExportRequest>) -> Result<Response<pb::Export>, Status> {
+    async fn export(
+        &self,
+        request: Request<pb::ExportRequest>,
+    ) -> Result<Response<pb::PersonalData>, Status> {
         let context = RequestContext::of(&request);
         let caller = caller(&request)?;
         let by = self.callers.actor(&request, &context, Some(&caller));

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Everything that is held about a person.
-pub(crate) fn encode(export: Export) -> pb::Export {
+pub(crate) fn encode(export: Export) -> pb::PersonalData {
     let (held, user_id) = (export.held, export.user.id.to_string());
     let name = |(username, first_name, last_name)| course::Instructor {
         id: user_id,
@@ -17,7 +17,7 @@ pub(crate) fn encode(export: Export) -> pb::Export {
         first_name,
         last_name,
     };
-    pb::Export {
+    pb::PersonalData {
         exported_at: Some(timestamp(export.exported_at)),
         verified_at: export.user.verified_at.map(timestamp),
         profile: Some(profile(export.user)),

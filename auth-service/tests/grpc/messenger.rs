@@ -232,7 +232,8 @@ async fn a_messenger_may_be_cut_off_at_any_step(office: Office) {
         }
         steps += 1;
     }
-    assert!(steps > 5, "it was cut off at {steps} steps");
+    // Claimed, told, acknowledged: at the least those.
+    assert!(steps >= 3, "it was cut off at {steps} steps");
 }
 
 async fn two_messengers_share_the_work(office: Office) {

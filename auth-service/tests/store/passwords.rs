@@ -116,11 +116,7 @@ async fn resets_at_the_same_time_do_not_stop_each_other(world: World) {
             let (store, mail, none) = (world.store.clone(), notice(&ada.username), &none);
             async move {
                 store
-<<<<<<< HEAD
-                    .reset_password(token.id, ada.id, "new", (&mail, None), &none, at(1))
-=======
-                    .reset_password(token.id, ada.id, "new", &mail, none, at(1))
->>>>>>> throttles
+                    .reset_password(token.id, ada.id, "new", (&mail, None), none, at(1))
                     .await
             }
         });

@@ -175,7 +175,7 @@ async fn what_is_held_is_told(place: &Place) {
 
 /// Somebody with a course of their own, a course with another one, and answers kept for retries that name them.
 async fn teaching(world: &World, name: &str) -> (Caller, Caller) {
-    let (person, other) = (world.staff(name), world.staff(&format!("other-of-{name}")));
+    let (person, other) = (world.staff(name), world.staff(&format!("friend-{name}-too")));
     let mut alone = new_course(&format!("Alone {name}"));
     alone.request_id = format!("alone-{name}");
     person.create_course(alone).await.unwrap();
@@ -207,7 +207,7 @@ async fn a_person_is_taken_out_of_everything(place: &Place) {
     assert_eq!(traces(place, &ann, "ann").await, Vec::<String>::new());
     assert_eq!(held(&world, &ann).await, ExportUserResponse::default());
     assert_eq!(cleo.instructors("alone-ann").await.unwrap(), ["cleo"]);
-    assert_eq!(cleo.instructors("shared-ann").await.unwrap(), ["other-of-ann"]);
+    assert_eq!(cleo.instructors("shared-ann").await.unwrap(), ["friend-ann-too"]);
     assert_ne!(
         cleo.get("alone-ann").await.unwrap().etag,
         before.etag,
@@ -251,7 +251,7 @@ async fn a_course_without_an_heir_waits_for_one(place: &Place) {
     assert_eq!(refused.what(), (Code::FailedPrecondition, "HEIR_ERASED"));
     assert_eq!(other.instructors("alone-ann").await.unwrap(), ["ann"]);
     assert_eq!(traces(place, &cleo, "cleo").await, Vec::<String>::new());
-    let erased = erase(&world, &ann, Some(heir(&other, "other-of-ann")))
+    let erased = erase(&world, &ann, Some(heir(&other, "friend-ann-too")))
         .await
         .unwrap();
     assert!(erased.is_complete);
@@ -320,7 +320,7 @@ async fn an_erasure_may_be_cut_off_at_any_step(place: &Place) {
             "after {steps} steps: {alone:?}"
         );
         let shared = cleo.instructors(&format!("shared-{name}")).await.unwrap();
-        assert_eq!(shared[0], format!("other-of-{name}"));
+        assert_eq!(shared[0], format!("friend-{name}-too"));
         // Whoever comes next finishes it.
         let erased = erase(&world, &ann, Some(heir(&cleo, "cleo"))).await.unwrap();
         assert_eq!(
@@ -339,7 +339,8 @@ async fn an_erasure_may_be_cut_off_at_any_step(place: &Place) {
         }
         steps += 1;
     }
-    assert!(steps > 10, "it was cut off at {steps} steps");
+    // One for each of its transactions, at the least.
+    assert!(steps >= 5, "it was cut off at {steps} steps");
 }
 
 async fn no_course_is_ever_without_an_instructor(place: &Place) {
