@@ -12,5 +12,6 @@
 mod support;
 
 mod accounts;
+mod lost_answers;
 mod refresh;
 mod staff;
