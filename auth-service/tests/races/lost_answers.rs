@@ -36,6 +36,8 @@ use crate::{
 
 /// How many rounds the tests play by themselves.
 const ROUNDS: usize = 200;
+/// How often a call is made again whose answer is that the database did not answer.
+const TRIES: usize = 5;
 /// How many sessions are played with at the same time.
 const LANES: usize = 4;
 
@@ -296,10 +298,26 @@ impl<'a> Lane<'a> {
     }
 }
 
-async fn refresh(replica: Channel, refresh: String) -> Result<Session, Status> {
+/// A refresh that is tried again for as long as the service says that it does not know: on a busy machine a statement
+/// may take longer than it waits.
+async fn refresh(replica: Channel, token: String) -> Result<Session, Status> {
     let mut sessions = SessionServiceClient::new(replica);
-    let refreshed = sessions.refresh(pb::RefreshRequest { refresh });
-    Ok(refreshed.await?.into_inner().into())
+    let answer = until_known(async || {
+        let refresh = token.clone();
+        sessions.refresh(pb::RefreshRequest { refresh }).await
+    });
+    Ok(answer.await?.into_inner().into())
+}
+
+/// The answer to a call that may be made again.
+async fn until_known<T>(mut call: impl AsyncFnMut() -> Result<T, Status>) -> Result<T, Status> {
+    for _ in 0..TRIES {
+        match call().await {
+            Err(status) if status.code() == Code::Unavailable => {}
+            answer => return answer,
+        }
+    }
+    call().await
 }
 
 fn assert_refused(status: Status) {
