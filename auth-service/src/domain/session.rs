@@ -19,6 +19,7 @@ use crate::{
     model::{
         client::Client,
         event::{SecurityEvent, Severity},
+        id,
         password::PasswordPolicy,
         session::{EndReason, FRESH, LONGEST_SESSION, SECOND_FACTOR, Session},
         user::User,
@@ -252,7 +253,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn revoke(&self, caller: &Caller, id: &str) -> Result<(), Error> {
-        let id = Uuid::try_parse(id).map_err(|_| Error::NotFound("session"))?;
+        let id = id::parse(id).ok_or(Error::NotFound("session"))?;
         let ended = self
             .store
             .revoke_session(id, caller.user.id, self.clock.now())

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod event;
+pub mod id;
 pub mod mail;
 pub mod mail_token;
 pub mod password;
