@@ -23,6 +23,7 @@ use crate::{
         client::Client,
         event::Actor,
         event_kind::EventKind,
+        id,
         password::PasswordPolicy,
         session::{EndReason, FRESH, LONGEST_SESSION, SECOND_FACTOR, Session},
         user::User,
@@ -323,7 +324,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn revoke(&self, caller: &Caller, by: &Actor, id: &str) -> Result<(), Error> {
-        let id = Uuid::try_parse(id).map_err(|_| Error::NotFound("session"))?;
+        let id = id::parse(id).ok_or(Error::NotFound("session"))?;
         let user_id = caller.user.id;
         let event = self
             .events

@@ -14,6 +14,7 @@ use crate::{
     model::{
         event::Actor,
         event_kind::EventKind,
+        id,
         session::EndReason,
         user::{User, UserOrder},
         username::Username,
@@ -107,7 +108,7 @@ impl Users {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn get(&self, id: &str) -> Result<User, Error> {
-        let id = Uuid::try_parse(id).map_err(|_| Error::NotFound("user"))?;
+        let id = id::parse(id).ok_or(Error::NotFound("user"))?;
         self.store.user(id).await?.ok_or(Error::NotFound("user"))
     }
 
@@ -137,7 +138,7 @@ impl Users {
         change: UserChange,
         revision: Option<i64>,
     ) -> Result<User, Error> {
-        let id = Uuid::try_parse(id).map_err(|_| Error::NotFound("user"))?;
+        let id = id::parse(id).ok_or(Error::NotFound("user"))?;
         let now = self.clock.now();
         let changed = self.store.change_user(id, revision, now, |user| {
             let mut effects = Effects::default();
@@ -189,8 +190,8 @@ impl Users {
                 format!("At most {MOST_USERS} users can be asked for at once."),
             ));
         }
-        let parsed: Result<Vec<Uuid>, _> = ids.iter().map(|id| Uuid::try_parse(id)).collect();
-        let ids = parsed.map_err(|_| Error::field("user_ids", "An id is a UUID."))?;
+        let parsed: Option<Vec<Uuid>> = ids.iter().map(|id| id::parse(id)).collect();
+        let ids = parsed.ok_or_else(|| Error::field("user_ids", "An id is a UUID."))?;
         Ok(self.store.users_by_id(&ids).await?)
     }
 }

@@ -7,6 +7,7 @@ pub mod event;
 pub mod event_kind;
 pub mod export;
 pub mod factor;
+pub mod id;
 pub mod mail;
 pub mod mail_token;
 pub mod network;

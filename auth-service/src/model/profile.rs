@@ -71,12 +71,16 @@ pub const LONGEST_BIO: usize = 2000;
 pub const LONGEST_GREETING: usize = 100;
 
 /// Reads a text of at most `longest` characters on one line, or on several if `lines`: trimmed, in Unicode
-/// normal form C, without control characters.
+/// normal form C, without control characters, those included that turn the direction of what stands around them.
 ///
 /// # Errors
 /// A sentence that says what is wrong.
 pub fn parse_text(text: &str, longest: usize, lines: bool) -> Result<String, String> {
-    let allowed = |letter: char| !letter.is_control() || (lines && matches!(letter, '\n' | '\r' | '\t'));
+    let allowed = |letter: char| match letter {
+        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => lines,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
+        _ => !letter.is_control(),
+    };
     if !text.chars().all(allowed) {
         return Err("This field must not contain control characters.".to_owned());
     }
@@ -110,6 +114,10 @@ mod tests {
         assert!(parse_text("a\nb", 9, false).is_err());
         assert_eq!(parse_text("a\nb", 9, true).unwrap(), "a\nb");
         assert!(parse_text("a\0b", 9, true).is_err());
+        assert!(parse_text("a\u{2028}b", 9, false).is_err());
+        for turned in ["a\u{202e}b", "a\u{2066}b"] {
+            assert!(parse_text(turned, 9, true).is_err() && parse_text(turned, 9, false).is_err());
+        }
     }
 
     #[test]

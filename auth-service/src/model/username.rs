@@ -26,7 +26,10 @@ impl Username {
             .without_display_text();
         let plain =
             written.is_ascii() && !written.contains(['"', '(', ')', '\\']) && written.len() <= LONGEST;
-        if !plain || EmailAddress::parse_with_options(written, options).is_err() {
+        let is_delivered = written
+            .rsplit_once('@')
+            .is_some_and(|(_, domain)| is_host(domain));
+        if !plain || !is_delivered || EmailAddress::parse_with_options(written, options).is_err() {
             return Err(NotAnAddress);
         }
         Ok(Self {
@@ -44,6 +47,14 @@ impl Username {
     pub fn key(&self) -> &str {
         &self.key
     }
+}
+
+/// Whether a domain may be the name of a host (RFC 1123 §2.1). An address of the network may not stand here without
+/// brackets, and the grammar of mail alone would let a `/` or `$` pass.
+fn is_host(domain: &str) -> bool {
+    let top = domain.rsplit('.').next().unwrap_or_default();
+    let letters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    domain.bytes().all(letters) && !top.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The text is not an e-mail address.
@@ -83,6 +94,12 @@ mod tests {
             "ada@example.com\r\nBcc: x@y.z",
             "ada@exa mple.com",
             "ada@-example.com",
+            "ada@127.0.0.1",
+            "ada@example.123",
+            "ada@exam/ple.com",
+            "ada@exam$ple.com",
+            "ada@exam_ple.com",
+            "ada@{example}.com",
             "ada..b@example.com",
             ".ada@example.com",
             "ädä@example.com",

@@ -5,15 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use auth_service::{Config, domain::signing_key::LEAD, open_keys, serve};
+use auth_service::{Config, domain::signing_key::LEAD, open_keys};
 use proto::auth::v1::{
     self as pb, session_service_client::SessionServiceClient, token_service_client::TokenServiceClient,
 };
-use service_runtime::{entropy::Entropy, lifecycle::Tasks, listen, settings::Values};
-use tonic::{
-    Code,
-    transport::{Channel, Endpoint},
-};
+use service_runtime::{entropy::Entropy, lifecycle::Tasks, settings::Values};
+use tonic::{Code, transport::Channel};
 
 use crate::{
     on_both_databases,
@@ -38,13 +35,7 @@ struct Replica(Channel);
 impl Replica {
     /// Another one beside a service, with settings of its own, for as long as the tasks go on.
     async fn beside(service: &Service, tasks: &Tasks, set: impl FnOnce(Values) -> Values) -> Self {
-        let config = Config::from_values(&set(service.values())).unwrap();
-        let listener = listen::bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let address = listener.local_addr().unwrap();
-        let served = serve(config, listener, None, service.clock.clone(), tasks);
-        served.await.expect("the replica starts");
-        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-        Self(endpoint.connect_lazy())
+        Self(service.replica(tasks, set).await)
     }
 
     /// Whether an access token is good here.

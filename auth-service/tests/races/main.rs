@@ -15,5 +15,6 @@ mod accounts;
 mod factors;
 mod key_kills;
 mod keys;
+mod lost_answers;
 mod refresh;
 mod staff;

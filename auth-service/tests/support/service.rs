@@ -1,6 +1,6 @@
 //! A running auth-service.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use auth_service::{Config, StartError, Started, open_store, serve, store::Store};
 use chrono::{DateTime, Utc};
@@ -87,6 +87,16 @@ impl Service {
         Self::start(ground, set(values), smtp, Clock::turnable(start)).await
     }
 
+    /// The way to another replica beside it, with changed settings, for as long as the tasks go on.
+    pub async fn replica(&self, tasks: &Tasks, set: impl FnOnce(Values) -> Values) -> Channel {
+        let config = Config::from_values(&set(self.values())).unwrap();
+        let listener = listen::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = serve(config, listener, None, self.clock.clone(), tasks);
+        served.await.expect("the replica starts");
+        way_to(address)
+    }
+
     /// Stops it and starts it again on the same ground, with changed settings.
     pub async fn restarted(self, set: impl FnOnce(Values) -> Values) -> Result<Self, StartError> {
         self.stop().await;
@@ -118,9 +128,7 @@ impl Service {
         let address = listener.local_addr().unwrap();
         let tasks = Tasks::default();
         let started = serve(config, listener, None, clock.clone(), &tasks).await?;
-        let channel = Endpoint::from_shared(format!("http://{address}"))
-            .unwrap()
-            .connect_lazy();
+        let channel = way_to(address);
         Ok(Self {
             clock,
             store,
@@ -191,6 +199,12 @@ impl Service {
             }
         }
     }
+}
+
+fn way_to(address: SocketAddr) -> Channel {
+    Endpoint::from_shared(format!("http://{address}"))
+        .unwrap()
+        .connect_lazy()
 }
 
 /// A call with an access token.

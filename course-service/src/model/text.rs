@@ -1,4 +1,5 @@
-//! What people type on one line: normalised (NFC), trimmed, counted in code points, without control characters.
+//! What people type on one line: normalised (NFC), trimmed, counted in code points, without control characters and what
+//! makes a line look like another one.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -15,13 +16,18 @@ pub(super) fn line(text: &str, longest: usize) -> Result<String, BadLine> {
     let line: String = text.trim().nfc().collect();
     if is_blank(&line) {
         Err(BadLine::Blank)
-    } else if line.chars().any(char::is_control) {
+    } else if line.chars().any(is_unfit) {
         Err(BadLine::Control)
     } else if line.chars().count() > longest {
         Err(BadLine::TooLong)
     } else {
         Ok(line)
     }
+}
+
+/// Whether a letter controls something, breaks the line, or turns the direction of what stands around it.
+fn is_unfit(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether a reader would see nothing: only spaces and characters without a shape of their own.
@@ -46,6 +52,21 @@ mod tests {
         for text in ["", "  ", "\t\n", "\u{200b}", "\u{feff} \u{202e}\u{3164}"] {
             assert_eq!(line(text, 10), Err(BadLine::Blank), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_line_is_one_and_reads_as_it_is_written() {
+        for unfit in [
+            "\n", "\0", "\u{2028}", "\u{2029}", "\u{202e}", "\u{2066}", "\u{2069}",
+        ] {
+            assert_eq!(
+                line(&format!("a{unfit}b"), 10),
+                Err(BadLine::Control),
+                "{unfit:?}"
+            );
+        }
+        // Marks that scripts from right to left are written with.
+        assert!(line("\u{200f}\u{5d0}\u{200e}", 10).is_ok());
     }
 
     #[test]
