@@ -5,9 +5,9 @@
 
 mod accept;
 mod body;
-mod conditional;
+pub mod conditional;
 mod input;
-mod json;
+pub mod json;
 mod metadata;
 mod output;
 mod path;

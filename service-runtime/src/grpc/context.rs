@@ -113,7 +113,7 @@ pub fn new_request_id(entropy: &Entropy) -> String {
 }
 
 /// A deadline as gRPC writes it: up to eight digits and a unit.
-pub(crate) fn grpc_timeout(value: &HeaderValue) -> Option<Duration> {
+pub fn grpc_timeout(value: &HeaderValue) -> Option<Duration> {
     let (digits, unit) = value
         .to_str()
         .ok()?
