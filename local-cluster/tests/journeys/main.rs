@@ -36,6 +36,7 @@ mod races;
 mod read_replica;
 mod registration;
 mod restart;
+mod security;
 mod security_events;
 mod session;
 mod settings;
