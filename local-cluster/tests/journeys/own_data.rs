@@ -70,6 +70,7 @@ async fn a_teacher_reads_everything_and_goes_without_a_trace(world: &World) {
     ada.patch(ME, json!({"username": "ada.new@example.org"}))
         .await
         .is(200);
+    world.mail_to("ada.lovelace@example.org").await;
 
     let export = ada.get("/api/v1/me/export").await.is(200);
     assert_eq!(export.header("cache-control"), Some("no-store"));
