@@ -1,6 +1,6 @@
-//! Throttles: how often passwords, codes, registrations and mails may be tried before an attempt no longer counts.
+//! Throttles: how often passwords, registrations and mails may be tried before an attempt no longer counts.
 //!
-//! A password or a code is compared first, and then one statement both counts the attempt and decides whether it was one
+//! A password is compared first, and then one statement both counts the attempt and decides whether it was one
 //! of those that count. Its answer depends on the comparison only if it was: so however many guesses arrive at once, no
 //! more of them can be right than the limit says, and an attempt that is refused costs what any other costs.
 //!
@@ -20,8 +20,8 @@ use crate::{
         mail::MailKind,
         network::Network,
         throttle::{
-            CODE, Found, LOGIN, LOGIN_NETWORK, LOGIN_NETWORK_KNOWN, LOGIN_STRANGERS, LOGIN_UNTOLD, Lane,
-            Limit, MAIL_CONFIRM, MAIL_NETWORK, MAIL_NOTICE, MAIL_RESET, MAIL_VERIFY, PASSWORD, REGISTRATION,
+            Found, LOGIN, LOGIN_NETWORK, LOGIN_NETWORK_KNOWN, LOGIN_STRANGERS, LOGIN_UNTOLD, Lane, Limit,
+            MAIL_CONFIRM, MAIL_NETWORK, MAIL_NOTICE, MAIL_RESET, MAIL_VERIFY, PASSWORD, REGISTRATION,
             USERNAME_CHANGE, Weight,
         },
         username::Username,
@@ -154,22 +154,15 @@ impl Throttle {
         self.tags.tags(&message).map(|tag| tag[..TAG].to_vec()).collect()
     }
 
-    /// Counts a second factor of an account, known to be right or wrong. Only a right one that is let in may be
-    /// answered as right.
-    ///
-    /// # Errors
-    /// When the database cannot serve.
-    pub async fn code(&self, user_id: Uuid, right: bool) -> Result<Verdict, Error> {
-        self.proof(CODE, user_id, right).await
-    }
-
     /// Counts a password that somebody who is logged in gives again, known to be right or wrong. Only a right one that
     /// is let in may be answered as right.
     ///
     /// # Errors
     /// When the database cannot serve.
     pub async fn password(&self, user_id: Uuid, right: bool) -> Result<Verdict, Error> {
-        self.proof(PASSWORD, user_id, right).await
+        let account = self.tag("user", user_id.as_bytes());
+        let weight = if right { Weight::Forgives } else { Weight::One };
+        self.one(PASSWORD, account, Vec::new(), weight).await
     }
 
     /// Counts a registration.
@@ -214,12 +207,6 @@ impl Throttle {
     pub async fn username_change(&self, user_id: Uuid) -> Result<Verdict, Error> {
         let account = self.tag("user", user_id.as_bytes());
         self.one(USERNAME_CHANGE, account, Vec::new(), Weight::One).await
-    }
-
-    async fn proof(&self, limit: Limit, user_id: Uuid, right: bool) -> Result<Verdict, Error> {
-        let account = self.tag("user", user_id.as_bytes());
-        let weight = if right { Weight::Forgives } else { Weight::One };
-        self.one(limit, account, Vec::new(), weight).await
     }
 
     async fn by_network(&self, limit: Limit, client: &Client) -> Result<Verdict, Error> {

@@ -78,6 +78,11 @@ impl MailKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
+    /// Whether it comes from what somebody else did, so that its reader's account may be going at this moment.
+    pub const fn is_caused_by_others(self) -> bool {
+        matches!(self, Self::AlreadyRegistered | Self::CoursesInherited)
+    }
+
     /// What the link in such a mail does; `None` for a mail that only tells something.
     pub const fn purpose(self) -> Option<Purpose> {
         match self {

@@ -55,13 +55,11 @@ pub const MAIL_NOTICE: Limit = Limit::new("mail_notice", 4, 600);
 pub const MAIL_NETWORK: Limit = Limit::new("mail_network", 100, 20);
 /// New addresses that one account asks for.
 pub const USERNAME_CHANGE: Limit = Limit::new("username_change", 5, 600);
-/// Wrong second factors of one account. Only who has the password gets here.
-pub const CODE: Limit = Limit::new("code", 5, 300);
 /// Wrong passwords of an account that is logged in.
 pub const PASSWORD: Limit = Limit::new("password", 10, 60);
 
 /// Every limit.
-pub const LIMITS: [Limit; 14] = [
+pub const LIMITS: [Limit; 13] = [
     LOGIN,
     LOGIN_UNTOLD,
     LOGIN_STRANGERS,
@@ -74,7 +72,6 @@ pub const LIMITS: [Limit; 14] = [
     MAIL_NOTICE,
     MAIL_NETWORK,
     USERNAME_CHANGE,
-    CODE,
     PASSWORD,
 ];
 

@@ -11,7 +11,8 @@ use crate::model::mail::{ClaimedMail, MailKind, NewMail, Outcome};
 
 /// What a transaction offers for queueing mail.
 pub trait Outbox {
-    /// Queues a mail within the running transaction: it will be sent if, and only if, that commits.
+    /// Queues a mail within the running transaction: it will be sent if, and only if, that commits. One that tells
+    /// somebody what another did is queued only while they have an account.
     fn enqueue(&mut self, mail: &NewMail) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
@@ -19,6 +20,16 @@ macro_rules! outbox_for {
     ($connection:ty) => {
         impl Outbox for $connection {
             async fn enqueue(&mut self, mail: &NewMail) -> Result<(), sqlx::Error> {
+                if mail.kind.is_caused_by_others() {
+                    // Changes nothing and locks the row: nobody's address is written down after they have gone.
+                    let owner = sqlx::query("UPDATE users SET revision = revision WHERE username_key = lower($1)")
+                        .bind(&mail.recipient)
+                        .execute(&mut *self)
+                        .await?;
+                    if owner.rows_affected() == 0 {
+                        return Ok(());
+                    }
+                }
                 sqlx::query(
                     // Whose it is: it goes with their account, and so does the address in it.
                     "INSERT INTO mail_outbox (id, kind, recipient, token_id, state, created_at, expires_at, \

@@ -217,10 +217,16 @@ async fn a_messenger_may_be_cut_off_at_any_step(office: Office) {
         let ada = office.erased(&format!("ada{steps}@example.org")).await;
         let mails = office.mails().await;
         let done = cut_off(office.messenger.round(), steps).await.is_some();
-        // The next one lives when the lease of the dead one has run out.
-        office.clock.turn(TimeDelta::minutes(1));
-        while office.messenger.round().await != Round::Nothing {}
-        assert_eq!(office.waiting().await, 0, "after {steps} steps");
+        // The next one lives when the lease of the dead one has run out. What that one held in the database may still
+        // be in its way.
+        for attempt in 0.. {
+            office.clock.turn(TimeDelta::minutes(1));
+            while office.messenger.round().await == Round::Told {}
+            if office.waiting().await == 0 {
+                break;
+            }
+            assert!(attempt < 10, "after {steps} steps");
+        }
         assert!(office.told(ada) > 0, "after {steps} steps");
         assert_eq!(
             office.mails().await,

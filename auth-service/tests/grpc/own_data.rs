@@ -308,6 +308,7 @@ async fn everything_that_is_held_is_told(service: Service) {
     let courses = FakeCourses::start();
     let service = beside(service, &courses).await;
     let ada = service.user(ADA).await;
+    service.clock.turn(TimeDelta::seconds(1));
     let ended = service.login(ADA).await;
     service.log_out(&ended).await;
     service.reset_token(ADA).await;

@@ -3,8 +3,12 @@
 
 use auth_service::{
     model::{
-        event::SecurityEvent, event_kind::EventKind, mail::Outcome, mail_token::Purpose,
-        security_change::SecurityChange, user::User,
+        event::SecurityEvent,
+        event_kind::EventKind,
+        mail::{MailKind, NewMail, Outcome},
+        mail_token::Purpose,
+        security_change::SecurityChange,
+        user::User,
     },
     store::{account::Registered, erasure::Erased, outbox::Outbox},
 };
@@ -317,7 +321,11 @@ async fn an_erasure_is_told_until_it_is_acknowledged(world: World) {
     store.put_off_erasure(ada.id, at(20)).await.unwrap();
     assert_eq!(claim(19).await, None);
     assert_eq!(claim(20).await, Some((ada.id, 3)));
-    let mail = notice("heir@example.org");
+    world.add(staff("heir@example.org")).await;
+    let mail = NewMail {
+        kind: MailKind::CoursesInherited,
+        ..notice("heir@example.org")
+    };
     assert!(
         store
             .acknowledge_erasure(ada.id, Some(&mail), at(21))
@@ -331,6 +339,20 @@ async fn an_erasure_is_told_until_it_is_acknowledged(world: World) {
             .unwrap()
     );
     assert_eq!(world.mails().await.len(), 1, "the heir is told once");
+    // An heir who has gone meanwhile is not written to, because nothing would take the mail away.
+    let bob = world.add(user("bob@example.org")).await;
+    world.erase(&bob).await;
+    let gone = NewMail {
+        id: new_id(),
+        recipient: "bob@example.org".to_owned(),
+        ..mail
+    };
+    let noted = store.acknowledge_erasure(bob.id, Some(&gone), at(23));
+    assert!(noted.await.unwrap());
+    assert_eq!(
+        world.rows_holding(&["bob@example.org"]).await,
+        Vec::<String>::new()
+    );
     assert_eq!(claim(99).await, None);
     assert_eq!(store.waiting_erasures().await.unwrap(), (0, None));
 }

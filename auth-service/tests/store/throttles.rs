@@ -24,7 +24,7 @@ on_both!(
     lanes_of_one_attempt_never_wait_in_a_circle,
     lanes_go_when_nothing_is_owed,
     a_reset_forgives_its_account_only,
-    codes_run_out_for_whoever_guesses_and_whoever_knows,
+    passwords_run_out_for_whoever_guesses_and_whoever_knows,
 );
 
 const LIMIT: Limit = Limit {
@@ -229,7 +229,7 @@ async fn a_reset_forgives_its_account_only(world: World) {
     assert_eq!(credentials.known_networks, [7; 16]);
 }
 
-async fn codes_run_out_for_whoever_guesses_and_whoever_knows(world: World) {
+async fn passwords_run_out_for_whoever_guesses_and_whoever_knows(world: World) {
     let throttle = Throttle {
         store: world.store.clone(),
         clock: Clock::turnable(at(0)),
@@ -237,16 +237,16 @@ async fn codes_run_out_for_whoever_guesses_and_whoever_knows(world: World) {
         link_lifetime: Duration::from_secs(900),
     };
     let (ada, bob) = (new_id(), new_id());
-    let code = async |user, right| throttle.code(user, right).await.unwrap().is_let_in();
-    for _ in 0..4 {
-        assert!(code(ada, false).await);
+    let password = async |user, right| throttle.password(user, right).await.unwrap().is_let_in();
+    for _ in 0..9 {
+        assert!(password(ada, false).await);
     }
-    assert!(code(ada, true).await, "and all is forgiven");
-    for _ in 0..5 {
-        assert!(code(ada, false).await);
+    assert!(password(ada, true).await, "and all is forgiven");
+    for _ in 0..10 {
+        assert!(password(ada, false).await);
     }
-    assert!(!code(ada, true).await, "a right one is one too many");
-    assert!(code(bob, true).await);
-    throttle.clock.turn(TimeDelta::minutes(5));
-    assert!(code(ada, true).await);
+    assert!(!password(ada, true).await, "a right one is one too many");
+    assert!(password(bob, true).await);
+    throttle.clock.turn(TimeDelta::minutes(1));
+    assert!(password(ada, true).await);
 }
