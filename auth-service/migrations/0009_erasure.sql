@@ -11,10 +11,6 @@ CREATE TABLE erasures (
 CREATE INDEX erasures_due ON erasures (next_attempt_at) WHERE acknowledged_at IS NULL;
 CREATE INDEX erasures_time ON erasures (erased_at, user_id);
 
--- What the trail has about one person, for that person.
-CREATE INDEX security_events_actor ON security_events (actor_id, time);
-CREATE INDEX security_events_subject ON security_events (subject_id, time);
-
 -- Whose the mail and the kept answer are: what holds an address goes with the account of that address.
 ALTER TABLE mail_outbox ADD COLUMN user_id UUID REFERENCES users (id) ON DELETE CASCADE;
 ALTER TABLE idempotency_keys ADD COLUMN user_id UUID REFERENCES users (id) ON DELETE CASCADE;
