@@ -2,4 +2,4 @@
 
 pub mod base64url;
 pub mod edits;
-pub mod object;
+pub mod json;

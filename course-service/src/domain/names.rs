@@ -55,7 +55,7 @@ impl Courses {
     /// those are written.
     ///
     /// # Errors
-    /// [`Error::AuthUnavailable`], [`Error::Store`]. What was done stays done.
+    /// [`Error::Auth`], [`Error::Store`]. What was done stays done.
     pub async fn refresh_names(&self) -> Result<usize, Error> {
         let mut changed = 0;
         let mut after = None;

@@ -241,6 +241,16 @@ mod tests {
         }
     }
 
+    /// A reader of any value, which a library gives, would look into what they hold.
+    #[test]
+    fn the_names_that_a_library_keeps_for_itself_are_names_like_others() {
+        for name in ["RawValue", "Number"] {
+            let name = format!("$serde_json::private::{name}");
+            let object = object(format!(r#"{{"{name}":"{{\"a\":1}}"}}"#).as_bytes()).unwrap();
+            assert_eq!(object.members[&name], r#"{"a":1}"#);
+        }
+    }
+
     #[test]
     fn a_long_key_is_not_repeated_in_full() {
         let key = "é".repeat(10_000);
