@@ -1,4 +1,4 @@
-//! The composition root: the whole service can be read in [`serve`].
+//! The composition root: the whole service can be read in [`assemble`].
 
 use std::{io, net::TcpListener, sync::Arc};
 
@@ -269,6 +269,18 @@ pub async fn open_rules(config: &Config, clock: &Clock, entropy: &Entropy) -> Re
 /// # Errors
 /// [`StartError`].
 pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    admin_listener: Option<TcpListener>,
+    clock: Clock,
+    tasks: &Tasks,
+) -> Result<Started, StartError> {
+    // All that a service is made of is large. Whoever starts one need not have it on their stack.
+    Box::pin(assemble(config, listener, admin_listener, clock, tasks)).await
+}
+
+/// Puts the service together, and starts it.
+async fn assemble(
     config: Config,
     listener: TcpListener,
     admin_listener: Option<TcpListener>,

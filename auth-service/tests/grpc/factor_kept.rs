@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use auth_service::{open_keys, open_rules};
+use auth_service::open_rules;
 use chrono::TimeDelta;
 use proto::auth::v1 as pb;
 use service_runtime::{entropy::Entropy, on};
@@ -104,9 +104,6 @@ async fn a_secret_key_is_changed_and_no_factor_is_lost(service: Service) {
         );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let (config, entropy) = (service.config(), Entropy::default());
-    let keys = open_keys(&config, &service.store, &service.clock, &entropy);
-    keys.await.unwrap().rotate().await.unwrap();
     ada.login(&service).await;
     let service = service
         .restarted(|values| values.with("SECRET_KEY", NEW))

@@ -1,10 +1,6 @@
 //! `Export` and `DeleteAccount`: a person reads everything, and goes for good, at once and everywhere.
 
-use auth_client::access_token::AccessToken;
-use auth_service::{
-    model::{event::SecurityEvent, event_kind::EventKind, session::Session as StoredSession},
-    open_keys,
-};
+use auth_service::model::{event::SecurityEvent, event_kind::EventKind};
 use chrono::TimeDelta;
 use futures::{future::join_all, join};
 use proto::auth::v1 as pb;
@@ -15,7 +11,7 @@ use tonic::Code;
 use crate::{
     fake_courses::{FakeCourses, Mood, course},
     on_both_databases,
-    support::{PASSWORD, Refused, Service, Session, as_user, mask, refused, registration, stored_password},
+    support::{PASSWORD, Refused, Service, Session, as_user, mask, refused, registration},
 };
 
 const ADA: &str = "ada.lovelace@example.org";
@@ -177,52 +173,27 @@ async fn deleting_needs_the_password(service: Service) {
     assert!(service.knows(&ada.access).await);
 }
 
-/// A session of a person who used a second factor so long ago.
-async fn with_second_factor(service: &Service, user: &pb::User, ago: TimeDelta) -> String {
-    let (now, entropy) = (service.clock.now(), Entropy::default());
-    let session = StoredSession {
-        id: entropy.new_id(now).unwrap(),
-        user_id: user.id.parse().unwrap(),
-        salt: vec![0; 16],
-        refresh_counter: 0,
-        user_agent: String::new(),
-        ip_address: String::new(),
-        factors: vec!["pwd".to_owned(), "otp".to_owned()],
-        auth_time: now - ago,
-        created_at: now,
-        last_used_at: now,
-        expires_at: now + TimeDelta::days(1),
-        ended_at: None,
-    };
-    let opened = service
-        .store
-        .open_session(&session, stored_password(), None, None)
-        .await;
-    assert!(opened.unwrap().is_some());
-    let config = service.config();
-    let keys = open_keys(&config, &service.store, &service.clock, &entropy);
-    let token = AccessToken {
-        id: entropy.new_id(now).unwrap(),
-        user_id: session.user_id,
-        session_id: session.id,
-        issued_at: now,
-        expires_at: now + TimeDelta::minutes(5),
-        auth_time: session.auth_time,
-        factors: session.factors,
-    };
-    keys.await.unwrap().sign(&token).unwrap().expose().clone()
-}
-
 async fn a_fresh_second_factor_is_as_good(service: Service) {
-    let ada = service.user(ADA).await;
-    let stale = with_second_factor(&service, &ada.user, TimeDelta::minutes(6)).await;
-    let refused = try_to_delete(&service, &stale, "").await.unwrap_err();
-    refused.is_about(&[("password", "The password field is required")]);
-    let fresh = with_second_factor(&service, &ada.user, TimeDelta::minutes(4)).await;
+    let ada = service.coded(ADA).await;
+    let access = ada.session.access.as_str();
+    let not_fresh = async |access: &str| {
+        try_to_delete(&service, access, "").await.unwrap_err().is(
+            Code::Unauthenticated,
+            "INSUFFICIENT_USER_AUTHENTICATION",
+            "A second factor used in the last 5 minutes is required.",
+        );
+    };
+    not_fresh(access).await;
+    let code = ada.next_code(&service);
+    let fresh = service.step_up(access, &code).await.unwrap().into_inner().access;
     let refused = try_to_delete(&service, &fresh, "wrong").await.unwrap_err();
     refused.is_about(&[("password", "The password is wrong.")]);
+    service.clock.turn(TimeDelta::minutes(5) + TimeDelta::seconds(1));
+    not_fresh(&fresh).await;
+    let code = ada.next_code(&service);
+    let fresh = service.step_up(access, &code).await.unwrap().into_inner().access;
     try_to_delete(&service, &fresh, "").await.unwrap();
-    assert!(!service.knows(&ada.access).await);
+    assert!(!service.knows(access).await);
 }
 
 async fn the_last_staff_user_cannot_delete_their_account(service: Service) {
