@@ -90,6 +90,16 @@ pub trait ThrottleTable {
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
+/// By when a lane is worked off, before this attempt. What no lane can owe was written by a clock that was ahead: then it
+/// owes what it owed by that clock, which was as far before `bound` as this one is.
+macro_rules! owed {
+    () => {
+        "CASE WHEN throttles.paid_at <= excluded.most THEN throttles.paid_at \
+         WHEN throttles.paid_at - throttles.bound < excluded.most - excluded.bound \
+         THEN throttles.paid_at - throttles.bound + excluded.bound ELSE excluded.most END"
+    };
+}
+
 macro_rules! throttle_table_for {
     ($connection:ty, $database:ty) => {
         impl ThrottleTable for $connection {
@@ -128,19 +138,23 @@ macro_rules! throttle_table_for {
                     };
                     row.push_bind(bound).push_bind(bound + step);
                 });
-                // A row that owes more than can be counted was written by a clock that was ahead.
-                insert.push(
+                insert.push(concat!(
                     " ON CONFLICT (kind, account, network) DO UPDATE SET \
                      since = CASE WHEN throttles.since > excluded.since THEN excluded.since ELSE throttles.since END, \
-                     was = throttles.paid_at, \
-                     paid_at = CASE WHEN throttles.paid_at > excluded.most THEN excluded.most \
-                     WHEN throttles.paid_at > excluded.bound THEN throttles.paid_at \
-                     WHEN throttles.paid_at > excluded.since \
-                     THEN throttles.paid_at + excluded.paid_at - excluded.since \
-                     ELSE excluded.paid_at END, \
+                     was = ",
+                    owed!(),
+                    ", paid_at = CASE WHEN ",
+                    owed!(),
+                    " > excluded.bound THEN ",
+                    owed!(),
+                    " WHEN ",
+                    owed!(),
+                    " > excluded.since THEN ",
+                    owed!(),
+                    " + excluded.paid_at - excluded.since ELSE excluded.paid_at END, \
                      bound = excluded.bound, most = excluded.most \
-                     RETURNING kind, since, was",
-                );
+                     RETURNING kind, since, was"
+                ));
                 insert.build_query_as().fetch_all(self).await
             }
 

@@ -101,6 +101,10 @@ async fn a_clock_that_was_ahead_keeps_nobody_out(world: World) {
         "after one interval"
     );
     assert!(!attempt(&world, lane("a", "", Weight::One), soon).await);
+    // Who owed nothing by that clock owes nothing by this one.
+    let hour = TimeDelta::hours(1);
+    assert!(attempt(&world, lane("b", "", Weight::Forgives), at(600) + hour).await);
+    assert!(attempt(&world, lane("b", "", Weight::Forgives), at(600)).await);
 }
 
 async fn a_refusal_costs_nothing_and_being_right_forgives(world: World) {
