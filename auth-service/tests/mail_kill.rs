@@ -34,8 +34,10 @@ use futures_util::future::join_all;
 use mail_support::TestOutbox;
 use mail_victim::{Victim, hold::Hold};
 use service_runtime::clock::Clock;
-use test_support::smtp::{Action, SmtpServer, Stage};
-use uuid::Uuid;
+use test_support::{
+    mail,
+    smtp::{Action, SmtpServer, Stage},
+};
 
 /// How often the worker is killed at each step.
 const ROUNDS: usize = 6;
@@ -256,7 +258,10 @@ async fn killed_at(moment: Moment, outbox: &TestOutbox, round: usize) -> usize {
 
     let messages = server.messages();
     assert!(messages.iter().all(|message| message.is_to(&recipient)));
-    let ids: HashSet<_> = messages.iter().map(|message| message_id(&message.data)).collect();
+    let ids: HashSet<_> = messages
+        .iter()
+        .map(|message| mail::id(message).unwrap())
+        .collect();
     assert_eq!(ids.len(), 1, "copies of a mail have one Message-ID");
     messages.len()
 }
@@ -348,10 +353,4 @@ async fn until(is_so: impl AsyncFn() -> bool) {
     tokio::time::timeout(SOON, waiting)
         .await
         .expect("it takes too long");
-}
-
-fn message_id(message: &[u8]) -> Uuid {
-    let parsed = mail_parser::MessageParser::default().parse(message).unwrap();
-    let id = parsed.message_id().unwrap().split('@').next().unwrap();
-    id.parse().unwrap()
 }

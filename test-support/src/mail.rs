@@ -10,6 +10,15 @@ pub fn subject(message: impl AsRef<[u8]>) -> Option<String> {
     parse(message.as_ref())?.subject().map(str::to_owned)
 }
 
+/// The `Message-ID` up to the `@`, by which copies of one mail are known. `None`: there is none, or the message is not
+/// a mail.
+#[must_use]
+pub fn id(message: impl AsRef<[u8]>) -> Option<String> {
+    let message = parse(message.as_ref())?;
+    let (id, _host) = message.message_id()?.split_once('@')?;
+    Some(id.to_owned())
+}
+
 /// The text part, decoded from its transfer encoding. `None`: there is none, or the message is not a mail.
 #[must_use]
 pub fn text(message: impl AsRef<[u8]>) -> Option<String> {

@@ -10,7 +10,7 @@ use serde_json::json;
 use test_support::smtp::{Action, SmtpServer, Stage};
 use tokio::time::sleep;
 
-use crate::fleet::{Filter, Fleet, Ground, free_ports, millis, people::Person, percent, row};
+use crate::fleet::{Filter, Fleet, Ground, free_ports, mail_to, millis, people::Person, percent, row};
 
 /// How many register during a fault.
 const PEOPLE: usize = 8;
@@ -32,12 +32,7 @@ struct Office {
 
 impl Office {
     async fn open(port: u16) -> Self {
-        let mail = [
-            ("EMAIL_HOST", "localhost".to_owned()),
-            ("EMAIL_PORT", port.to_string()),
-            ("EMAIL_USE_TLS", "false".to_owned()),
-        ];
-        let fleet = Fleet::start_with(Ground::sqlite(), 1, &mail).await;
+        let fleet = Fleet::start_with(Ground::sqlite(), 1, &mail_to(port)).await;
         let stranger = Person::stranger(&fleet.gateways, 0);
         let mut office = Self {
             fleet,

@@ -41,6 +41,12 @@ impl Ground {
         self.folder.path()
     }
 
+    /// Where the database of a service is, `auth` or `course`; on PostgreSQL both have the same.
+    pub fn database_of(&self, service: &str) -> String {
+        let file = || format!("sqlite:{}", self.folder().join(format!("{service}.db")).display());
+        self.database_url().map_or_else(file, str::to_owned)
+    }
+
     /// Where the PostgreSQL database is.
     pub fn database_url(&self) -> Option<&str> {
         self.postgres.as_ref().map(TestDatabase::url)

@@ -70,7 +70,8 @@ pub struct Fleet {
     pub gateways: Vec<SocketAddr>,
     /// Every process.
     pub replicas: Vec<Replica>,
-    ground: Ground,
+    /// What it stands on.
+    pub ground: Ground,
 }
 
 impl Fleet {
@@ -192,6 +193,15 @@ impl Fleet {
         }
         found
     }
+}
+
+/// The settings that send mail to a server of the test.
+pub fn mail_to(port: u16) -> [(&'static str, String); 3] {
+    [
+        ("EMAIL_HOST", "localhost".to_owned()),
+        ("EMAIL_PORT", port.to_string()),
+        ("EMAIL_USE_TLS", "false".to_owned()),
+    ]
 }
 
 /// Four ports in a row of free ones, the last with two more after it. They are below those that systems hand out by

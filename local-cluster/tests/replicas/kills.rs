@@ -10,9 +10,7 @@ use crate::fleet::{Fleet, Ground, Writers, millis, percent};
 const PEOPLE: usize = 6;
 
 pub async fn run(database: &str, ground: Ground) {
-    let kills: usize = std::env::var("KILLS")
-        .ok()
-        .map_or(40, |kills| kills.parse().unwrap());
+    let kills = super::kills_or(40);
     let mut fleet = Fleet::start(ground, 1).await;
     let writers = Writers::start(&fleet.gateways, PEOPLE).await;
     let entropy = Entropy::default();

@@ -15,6 +15,8 @@
     reason = "what the bans protect is the product's, not a test's"
 )]
 
+mod alarm_kills;
+mod erasure_kills;
 #[path = "../fleet/mod.rs"]
 mod fleet;
 mod kills;
@@ -51,5 +53,26 @@ fn main() -> ExitCode {
         {
             kills::run("PostgreSQL", ground).await;
         }
+        if filter.wants("erasure_kills_on_sqlite") {
+            erasure_kills::run("SQLite", Ground::sqlite()).await;
+        }
+        if filter.wants("erasure_kills_on_postgres")
+            && let Some(ground) = Ground::postgres().await
+        {
+            erasure_kills::run("PostgreSQL", ground).await;
+        }
+        if filter.wants("alarm_kills_on_sqlite") {
+            alarm_kills::run("SQLite", Ground::sqlite()).await;
+        }
+        if filter.wants("alarm_kills_on_postgres")
+            && let Some(ground) = Ground::postgres().await
+        {
+            alarm_kills::run("PostgreSQL", ground).await;
+        }
     })
+}
+
+/// How often to kill: what `KILLS` says, or so often.
+fn kills_or(usual: usize) -> usize {
+    std::env::var("KILLS").map_or(usual, |kills| kills.parse().unwrap())
 }

@@ -324,7 +324,7 @@ pub async fn a_failure_is_seen_where_it_happened() {
         failed
     };
 
-    let url = format!("sqlite:{}/course.db", fleet.folder().display());
+    let url = fleet.ground.database_of("course");
     let database = Database::connect(&url, "course").await.unwrap();
     on!(&database, |pool| sqlx::query(
         "ALTER TABLE course_slugs RENAME TO gone"
