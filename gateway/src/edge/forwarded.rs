@@ -3,7 +3,10 @@
 //! client's. What is left of it anybody may have written; what cannot be read ends the way at the proxy that passed it
 //! on.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Once,
+};
 
 use http::{HeaderMap, HeaderName, header::FORWARDED};
 
@@ -11,10 +14,21 @@ use crate::config::TrustedProxies;
 
 /// What most proxies write.
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Said once that there may be a proxy which nobody named.
+static NOT_NAMED: Once = Once::new();
 
 /// The address of the client of a request that came from `peer`.
 pub(super) fn client(peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> IpAddr {
     if !proxies.trust(peer) {
+        if may_be_a_proxy(peer, headers) {
+            NOT_NAMED.call_once(|| {
+                tracing::warn!(
+                    %peer,
+                    "a neighbour passes on requests of others and is not named in TRUSTED_PROXIES: all who come through \
+                     it share the limits of one network"
+                );
+            });
+        }
         return peer;
     }
     let by = |name: HeaderName, hops: fn(&str) -> Vec<Option<IpAddr>>| {
@@ -31,6 +45,15 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies
         (Some(one), Some(other)) if one == other => one,
         (Some(_), Some(_)) => peer,
     }
+}
+
+/// Whether a request looks as if it came through a proxy: from this site, with an address that a proxy passes on.
+fn may_be_a_proxy(peer: IpAddr, headers: &HeaderMap) -> bool {
+    let is_near = match peer.to_canonical() {
+        IpAddr::V4(peer) => peer.is_private() || peer.is_loopback(),
+        IpAddr::V6(peer) => peer.is_unique_local() || peer.is_loopback(),
+    };
+    is_near && (headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED))
 }
 
 /// The first hop from the right that is no proxy of ours.
@@ -128,6 +151,28 @@ mod tests {
             headers.append(*name, HeaderValue::from_bytes(line).unwrap());
         }
         client(peer.parse().unwrap(), &headers, &proxies()).to_string()
+    }
+
+    #[test]
+    fn a_neighbour_who_passes_on_requests_is_noticed() {
+        let (mut passed_on, own) = (HeaderMap::new(), HeaderMap::new());
+        passed_on.insert(X_FORWARDED_FOR, HeaderValue::from_static(PERSON));
+        for near in [
+            "127.0.0.1",
+            "::1",
+            PROXY,
+            "192.168.1.1",
+            "fd00::1",
+            "::ffff:10.0.0.1",
+        ] {
+            let near = near.parse().unwrap();
+            assert!(may_be_a_proxy(near, &passed_on), "{near}");
+            assert!(!may_be_a_proxy(near, &own), "{near}");
+        }
+        // Anybody may send such a header.
+        for far in [PERSON, "2001:db8::1"] {
+            assert!(!may_be_a_proxy(far.parse().unwrap(), &passed_on), "{far}");
+        }
     }
 
     #[test]

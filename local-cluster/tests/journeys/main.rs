@@ -17,6 +17,7 @@
 mod account;
 mod backup;
 mod browser;
+mod client_address;
 mod command;
 mod course;
 mod course_list;
