@@ -10,21 +10,21 @@ use service_runtime::{
 
 use crate::{
     domain::{
-        error::Error, event::Events, mail_token::MailTokens, outbox::Bell, password_pool::PasswordPool,
-        throttle::Throttle,
+        error::Error,
+        event::Events,
+        mail_token::MailTokens,
+        outbox::Bell,
+        password_pool::PasswordPool,
+        throttle::{Throttle, refuse},
     },
     model::{
-        client::Client,
-        event::Actor,
-        event_kind::EventKind,
-        mail::{MailKind, NewMail},
-        mail_token::{NewMailToken, Purpose},
-        password::PasswordPolicy,
-        profile::Profile,
-        user::User,
-        username::Username,
+        client::Client, event::Actor, event_kind::EventKind, mail::MailKind, mail_token::Purpose,
+        password::PasswordPolicy, profile::Profile, user::User, username::Username,
     },
-    store::{Store, account::Registered},
+    store::{
+        Store,
+        account::{IfTaken, Letters, Registered},
+    },
 };
 
 /// How long an operator waits for a password to be hashed.
@@ -103,57 +103,49 @@ impl Accounts {
         let password_hash = self.passwords.hash(password, deadline).await?;
         let now = self.clock.now();
         let user = self.new_user(&username, profile, now)?;
-        let (token, mail) = self.link(&user, &username, Purpose::VerifyEmail, MailKind::VerifyEmail, now)?;
+        let letters = self.letters(&username, now)?;
         let once = asked.once.as_ref();
         let registered = self
             .store
-            .register(&user, &username, &password_hash, Some((&token, &mail)), once)
+            .register(&user, &username, &password_hash, Some(&letters), once)
             .await?;
         if matches!(&registered, Registered::Yes(made) if made.id == user.id) {
             self.events
                 .note(EventKind::AccountRegistered, by, Some(user.id), "");
         }
-        let registered = match registered {
-            Registered::Taken if !self.disclose_existing => {
-                let instead = self.instead_of_registering(&username, now).await?;
-                self.store
-                    .hide_registration(&user, instead.as_ref(), once)
-                    .await?
-            }
-            other => other,
-        };
         self.bell.ring();
         match registered {
             Registered::Yes(user) => Ok(*user),
+            Registered::Hidden { user, untold } => {
+                // Who asks does not learn of it; the numbers do.
+                let _silently = untold.map(refuse);
+                Ok(*user)
+            }
             Registered::Taken => Err(Error::UsernameTaken),
             Registered::KeyReused => Err(Error::IdempotencyKeyReused),
         }
     }
 
-    /// What the owner of an address gets when somebody registers it again without being told that it is taken: a
-    /// new link for an account that still waits for one, otherwise a notice; nothing once there were enough of them.
-    async fn instead_of_registering(
-        &self,
-        username: &Username,
-        now: DateTime<Utc>,
-    ) -> Result<Option<(Option<NewMailToken>, NewMail)>, Error> {
-        let owner = self.store.user_by_username(username.key()).await?;
-        let waiting = owner.filter(|owner| owner.verified_at.is_none());
-        let kind = match waiting {
-            Some(_) => MailKind::VerifyEmail,
-            None => MailKind::AlreadyRegistered,
-        };
-        if !self.throttle.mail(kind, username).await?.is_let_in() {
-            return Ok(None);
-        }
-        Ok(Some(match waiting {
-            Some(owner) => {
-                let address = Username::parse(&owner.username).map_err(Error::internal)?;
-                let link = self.link(&owner, &address, Purpose::VerifyEmail, kind, now)?;
-                (Some(link.0), link.1)
+    /// What goes to the mailbox that somebody registers, whoever has it.
+    fn letters(&self, username: &Username, now: DateTime<Utc>) -> Result<Letters, Error> {
+        let link_kind = MailKind::VerifyEmail;
+        let (token, link) = self.link(username, Purpose::VerifyEmail, link_kind, now)?;
+        let if_taken = match self.disclose_existing {
+            true => None,
+            false => {
+                let notice_kind = MailKind::AlreadyRegistered;
+                Some(IfTaken {
+                    link_lane: self.throttle.mail_lane(link_kind, username),
+                    notice: self.notice(notice_kind, username.as_str(), now)?,
+                    notice_lane: self.throttle.mail_lane(notice_kind, username),
+                })
             }
-            None => (None, self.notice(kind, username.as_str(), now)?),
-        }))
+        };
+        Ok(Letters {
+            token,
+            link,
+            if_taken,
+        })
     }
 
     /// Makes an account for an operator, who vouches for the address: it can log in at once.
@@ -182,7 +174,9 @@ impl Accounts {
         let made = self.store.register(&user, &username, &password_hash, None, None);
         match made.await? {
             Registered::Yes(user) => Ok(*user),
-            Registered::Taken | Registered::KeyReused => Err(Error::UsernameTaken),
+            Registered::Hidden { .. } | Registered::Taken | Registered::KeyReused => {
+                Err(Error::UsernameTaken)
+            }
         }
     }
 
@@ -214,7 +208,9 @@ impl Accounts {
             Registered::Yes(_) => Ok(true),
             // Another process that starts at this moment was first.
             _ if self.store.has_staff().await? => Ok(false),
-            Registered::Taken | Registered::KeyReused => Err(Error::UsernameTaken),
+            Registered::Hidden { .. } | Registered::Taken | Registered::KeyReused => {
+                Err(Error::UsernameTaken)
+            }
         }
     }
 

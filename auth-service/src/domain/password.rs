@@ -27,9 +27,8 @@ impl Accounts {
         client: &Client,
         by: &Actor,
     ) -> Result<(), Error> {
-        let wants = |user: &User| user.is_active;
         let purpose = Purpose::ResetPassword;
-        let asked = self.mail_link(username, client, purpose, MailKind::ResetPassword, wants);
+        let asked = self.mail_link(username, client, purpose, MailKind::ResetPassword);
         if let Some(user_id) = asked.await? {
             self.events
                 .note(EventKind::PasswordResetRequested, by, Some(user_id), "");

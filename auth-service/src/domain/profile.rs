@@ -91,7 +91,7 @@ impl Accounts {
                 effects.mails.push(self.notice(kind, new.as_str(), now)?);
             } else {
                 let purpose = Purpose::ConfirmUsername;
-                let (token, mail) = self.link(&caller.user, new, purpose, kind, now)?;
+                let (token, mail) = self.link(new, purpose, kind, now)?;
                 effects.tokens.push(token);
                 effects.mails.push(mail);
             }

@@ -162,7 +162,13 @@ impl Throttle {
     pub async fn password(&self, user_id: Uuid, right: bool) -> Result<Verdict, Error> {
         let account = self.tag("user", user_id.as_bytes());
         let weight = if right { Weight::Forgives } else { Weight::One };
-        self.one(PASSWORD, account, Vec::new(), weight).await
+        self.one(Lane {
+            limit: PASSWORD,
+            account,
+            network: Vec::new(),
+            weight,
+        })
+        .await
     }
 
     /// Counts a registration.
@@ -186,6 +192,11 @@ impl Throttle {
     /// # Errors
     /// When the database cannot serve.
     pub async fn mail(&self, kind: MailKind, recipient: &Username) -> Result<Verdict, Error> {
+        self.one(self.mail_lane(kind, recipient)).await
+    }
+
+    /// Where a mail of this kind to an address is counted, for what counts it together with something else.
+    pub fn mail_lane(&self, kind: MailKind, recipient: &Username) -> Lane {
         let limit = match kind {
             MailKind::VerifyEmail => MAIL_VERIFY,
             MailKind::ResetPassword => MAIL_RESET,
@@ -196,8 +207,12 @@ impl Throttle {
             interval: limit.interval.min(self.link_lifetime * 2 / 3),
             ..limit
         };
-        let account = self.account(recipient.key());
-        self.one(limit, account, Vec::new(), Weight::One).await
+        Lane {
+            limit,
+            account: self.account(recipient.key()),
+            network: Vec::new(),
+            weight: Weight::One,
+        }
     }
 
     /// Counts a new address that an account asks for.
@@ -206,7 +221,13 @@ impl Throttle {
     /// When the database cannot serve.
     pub async fn username_change(&self, user_id: Uuid) -> Result<Verdict, Error> {
         let account = self.tag("user", user_id.as_bytes());
-        self.one(USERNAME_CHANGE, account, Vec::new(), Weight::One).await
+        self.one(Lane {
+            limit: USERNAME_CHANGE,
+            account,
+            network: Vec::new(),
+            weight: Weight::One,
+        })
+        .await
     }
 
     async fn by_network(&self, limit: Limit, client: &Client) -> Result<Verdict, Error> {
@@ -214,24 +235,19 @@ impl Throttle {
             None => Ok(Verdict::LetIn),
             Some(network) => {
                 let network = self.tag("network", network.as_bytes());
-                self.one(limit, Vec::new(), network, Weight::One).await
+                self.one(Lane {
+                    limit,
+                    account: Vec::new(),
+                    network,
+                    weight: Weight::One,
+                })
+                .await
             }
         }
     }
 
-    async fn one(
-        &self,
-        limit: Limit,
-        account: Vec<u8>,
-        network: Vec<u8>,
-        weight: Weight,
-    ) -> Result<Verdict, Error> {
-        let lane = Lane {
-            limit,
-            account,
-            network,
-            weight,
-        };
+    async fn one(&self, lane: Lane) -> Result<Verdict, Error> {
+        let limit = lane.limit;
         let found = self.store.attempt(&[lane], self.clock.now()).await?;
         Ok(verdict(limit, found.iter().all(|lane| lane.let_in)))
     }
@@ -263,7 +279,8 @@ fn verdict(limit: Limit, let_in: bool) -> Verdict {
     if let_in { Verdict::LetIn } else { refuse(limit) }
 }
 
-fn refuse(limit: Limit) -> Verdict {
+/// A refusal, counted in the numbers.
+pub(super) fn refuse(limit: Limit) -> Verdict {
     metrics::counter!("throttled_total", "limit" => limit.kind).increment(1);
     Verdict::Refused(limit)
 }

@@ -30,11 +30,9 @@ impl Purpose {
 pub struct NewMailToken {
     /// UUIDv7; part of the token, so that it is found by its key.
     pub id: Uuid,
-    /// Whose account it acts on.
-    pub user_id: Uuid,
     /// What it does.
     pub purpose: Purpose,
-    /// The address the mail goes to.
+    /// The address its mail goes to.
     pub username: String,
     /// SHA-256 of the token's text.
     pub token_hash: Vec<u8>,

@@ -34,7 +34,7 @@ impl Username {
         }
         Ok(Self {
             written: written.to_owned(),
-            key: written.to_ascii_lowercase(),
+            key: folded(written),
         })
     }
 
@@ -47,6 +47,12 @@ impl Username {
     pub fn key(&self) -> &str {
         &self.key
     }
+}
+
+/// An address folded for comparing, as [`Username::key`]. Not by the database, where it depends on a locale what becomes
+/// of an `I`.
+pub fn folded(address: &str) -> String {
+    address.to_ascii_lowercase()
 }
 
 /// Whether a domain may be the name of a host (RFC 1123 §2.1). An address of the network may not stand here without

@@ -9,57 +9,128 @@ use service_runtime::{
 };
 
 use sqlx::{PgConnection, SqliteConnection};
+use uuid::Uuid;
 
 use crate::{
-    model::{mail::NewMail, mail_token::NewMailToken, user::User, username::Username},
-    store::{Error, Store, mail_token::MailTokenTable, outbox::Outbox, user::search_text},
+    model::{
+        mail::NewMail,
+        mail_token::NewMailToken,
+        throttle::{Lane, Limit},
+        user::User,
+        username::{Username, folded},
+    },
+    store::{
+        Error, Store, mail_token::MailTokenTable, outbox::Outbox, throttle::ThrottleTable, user::search_text,
+    },
 };
+
+/// What goes to the mailbox of a new account.
+#[derive(Debug)]
+pub struct Letters {
+    /// The token that verifies its address.
+    pub token: NewMailToken,
+    /// The mail with that token's link.
+    pub link: NewMail,
+    /// What is done where the address has an account and the caller is not to learn that.
+    pub if_taken: Option<IfTaken>,
+}
+
+/// What the owner of an address gets when somebody registers it again: the link for an account that still waits for one,
+/// otherwise a notice; nothing once there were enough of them.
+#[derive(Debug)]
+pub struct IfTaken {
+    /// Where the link is counted.
+    pub link_lane: Lane,
+    /// The notice.
+    pub notice: NewMail,
+    /// Where the notice is counted.
+    pub notice_lane: Lane,
+}
 
 /// What became of a registration.
 #[derive(Debug)]
 pub enum Registered {
     /// There is a new account, or this is the answer to an earlier call with the same key.
     Yes(Box<User>),
+    /// The address has an account; the answer is as if it had none.
+    Hidden {
+        /// The answer.
+        user: Box<User>,
+        /// The limit by which its owner was told nothing, because they were told enough.
+        untold: Option<Limit>,
+    },
     /// The address has an account.
     Taken,
     /// The idempotency key was used with other input.
     KeyReused,
 }
 
-/// What a transaction offers for answers that are kept.
-trait Answers {
-    /// An answer holds an address, so it goes with the account of that address.
-    fn keep_with_account(
+/// What a transaction offers for a registration that goes on after the account is there, or is not.
+trait Registration {
+    /// Tells the owner of an address that somebody registers it. All in the transaction that would make the account, so
+    /// that it takes as long. Says which limit left them untold, if one did.
+    fn tell_owner(
         &mut self,
-        once: &Once,
-        username: &str,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+        username: &Username,
+        letters: &Letters,
+        instead: &IfTaken,
+    ) -> impl Future<Output = Result<Option<Limit>, Error>> + Send;
+
+    /// Keeps the answer. It holds an address, so it goes with the account of that address.
+    fn keep(&mut self, once: &Once, answer: &User) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
-macro_rules! answers_for {
+macro_rules! registration_for {
     ($connection:ty) => {
-        impl Answers for $connection {
-            async fn keep_with_account(&mut self, once: &Once, username: &str) -> Result<(), sqlx::Error> {
+        impl Registration for $connection {
+            async fn tell_owner(
+                &mut self,
+                username: &Username,
+                Letters { token, link, .. }: &Letters,
+                instead: &IfTaken,
+            ) -> Result<Option<Limit>, Error> {
+                let waiting: Option<Uuid> = sqlx::query_scalar(
+                    "SELECT id FROM users WHERE username_key = $1 AND verified_at IS NULL",
+                )
+                .bind(username.key())
+                .fetch_optional(&mut *self)
+                .await?;
+                let (lane, mail) = match waiting {
+                    Some(_) => (&instead.link_lane, link),
+                    None => (&instead.notice_lane, &instead.notice),
+                };
+                if !self.lets_in(lane, mail.created_at).await? {
+                    return Ok(Some(lane.limit));
+                }
+                if waiting.is_some() {
+                    self.add_token_of_address(token).await?;
+                }
+                self.enqueue(mail).await?;
+                Ok(None)
+            }
+
+            async fn keep(&mut self, once: &Once, answer: &User) -> Result<(), Error> {
+                self.record(once, &write_answer(answer)?).await?;
                 sqlx::query(
-                    "UPDATE idempotency_keys SET user_id = (SELECT id FROM users WHERE username_key = lower($3)) \
+                    "UPDATE idempotency_keys SET user_id = (SELECT id FROM users WHERE username_key = $3) \
                      WHERE scope = $1 AND key = $2",
                 )
                 .bind(&once.scope)
                 .bind(&once.key)
-                .bind(username)
+                .bind(folded(&answer.username))
                 .execute(self)
-                .await
-                .map(drop)
+                .await?;
+                Ok(())
             }
         }
     };
 }
 
-answers_for!(PgConnection);
-answers_for!(SqliteConnection);
+registration_for!(PgConnection);
+registration_for!(SqliteConnection);
 
 impl Store {
-    /// Adds an account with the mail that verifies its address.
+    /// Adds an account with the mail that verifies its address, or does what is to be done where the address is taken.
     ///
     /// # Errors
     /// When the database fails.
@@ -68,7 +139,7 @@ impl Store {
         user: &User,
         username: &Username,
         password_hash: &str,
-        mail: Option<(&NewMailToken, &NewMail)>,
+        letters: Option<&Letters>,
         once: Option<&Once>,
     ) -> Result<Registered, Error> {
         on!(&self.writes, |pool| {
@@ -106,52 +177,29 @@ impl Store {
             .bind(user.revision)
             .execute(&mut *tx)
             .await?;
-            if inserted.rows_affected() == 0 {
-                return Ok(Registered::Taken);
-            }
-            if let Some((token, mail)) = mail {
-                tx.add_token(token).await?;
-                tx.enqueue(mail).await?;
+            let is_new = inserted.rows_affected() == 1;
+            let mut untold = None;
+            if is_new {
+                if let Some(Letters { token, link, .. }) = letters {
+                    tx.add_token(token, user.id).await?;
+                    tx.enqueue(link).await?;
+                }
+            } else {
+                let hidden = letters.and_then(|letters| Some((letters, letters.if_taken.as_ref()?)));
+                let Some((letters, instead)) = hidden else {
+                    return Ok(Registered::Taken);
+                };
+                untold = tx.tell_owner(username, letters, instead).await?;
             }
             if let Some(once) = once {
-                tx.record(once, &write_answer(user)?).await?;
-                tx.keep_with_account(once, &user.username).await?;
+                tx.keep(once, user).await?;
             }
             tx.commit().await?;
-            Ok(Registered::Yes(Box::new(user.clone())))
-        })
-    }
-
-    /// Queues a mail about a registration that did not happen, if there is to be one, and keeps the answer that hides it.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn hide_registration(
-        &self,
-        answer: &User,
-        instead: Option<&(Option<NewMailToken>, NewMail)>,
-        once: Option<&Once>,
-    ) -> Result<Registered, Error> {
-        on!(&self.writes, |pool| {
-            let mut tx = pool.begin_write().await?;
-            if let Some(once) = once {
-                match tx.claim(once, answer.date_joined).await? {
-                    Claim::New => {
-                        tx.record(once, &write_answer(answer)?).await?;
-                        tx.keep_with_account(once, &answer.username).await?;
-                    }
-                    Claim::Answered(answer) => return Ok(Registered::Yes(Box::new(read_answer(&answer)?))),
-                    Claim::Reused => return Ok(Registered::KeyReused),
-                }
-            }
-            if let Some((token, mail)) = instead {
-                if let Some(token) = token {
-                    tx.add_token(token).await?;
-                }
-                tx.enqueue(mail).await?;
-            }
-            tx.commit().await?;
-            Ok(Registered::Yes(Box::new(answer.clone())))
+            let user = Box::new(user.clone());
+            Ok(match is_new {
+                true => Registered::Yes(user),
+                false => Registered::Hidden { user, untold },
+            })
         })
     }
 

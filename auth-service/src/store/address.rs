@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     model::{
         event::SecurityEvent, mail::NewMail, mail_token::NewMailToken, security_change::SecurityChange,
-        user::User, username::Username,
+        throttle::Lane, user::User, username::Username,
     },
     store::{
         Error, Store,
@@ -16,6 +16,7 @@ use crate::{
         mail_token::MailTokenTable,
         outbox::Outbox,
         security_change::CommitChanges,
+        throttle::ThrottleTable,
         user::{UserRow, search_text, user_columns},
     },
 };
@@ -32,23 +33,28 @@ pub enum Proved {
 }
 
 impl Store {
-    /// Queues a mail with a link, unless the account is gone by now.
+    /// Counts a mail in its lane and, where that lets it in, queues it with its token for the account of its address, if
+    /// there is one that has use for it. What is done, and committed, is the same whether or not there is one, so that
+    /// the time it takes does not tell. Says whether it was let in, and whose the mail is.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_link(&self, token: &NewMailToken, mail: &NewMail) -> Result<(), Error> {
+    pub async fn queue_asked(
+        &self,
+        lane: &Lane,
+        token: &NewMailToken,
+        mail: &NewMail,
+    ) -> Result<(bool, Option<Uuid>), Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
-            let exists: Option<i64> = sqlx::query_scalar("SELECT revision FROM users WHERE id = $1")
-                .bind(token.user_id)
-                .fetch_optional(&mut *tx)
-                .await?;
-            if exists.is_some() {
-                tx.add_token(token).await?;
+            let let_in = tx.lets_in(lane, mail.created_at).await?;
+            let mut user_id = None;
+            if let_in {
+                user_id = tx.add_token_of_address(token).await?;
                 tx.enqueue(mail).await?;
-                tx.commit().await?;
             }
-            Ok(())
+            tx.commit().await?;
+            Ok((let_in, user_id))
         })
     }
 

@@ -90,12 +90,15 @@ impl Store {
             .bind(id)
             .fetch_all(&mut *tx)
             .await?;
-            // Mail to them that nobody knew to be theirs.
-            sqlx::query("DELETE FROM mail_outbox WHERE user_id IS NULL AND lower(recipient) IN (lower($1), lower($2))")
-                .bind(&user.username)
-                .bind(user.pending_username.as_deref().unwrap_or_default())
-                .execute(&mut *tx)
-                .await?;
+            // Mail to them that nobody knew to be theirs. An alarm is the site's, whoever has its address.
+            sqlx::query(
+                "DELETE FROM mail_outbox WHERE user_id IS NULL AND kind <> 'security_alarm' \
+                 AND lower(recipient) IN (lower($1), lower($2))",
+            )
+            .bind(&user.username)
+            .bind(user.pending_username.as_deref().unwrap_or_default())
+            .execute(&mut *tx)
+            .await?;
             sqlx::query("DELETE FROM users WHERE id = $1")
                 .bind(id)
                 .execute(&mut *tx)

@@ -6,7 +6,10 @@ use sqlx::{PgConnection, SqliteConnection};
 use uuid::Uuid;
 
 use crate::{
-    model::mail_token::{NewMailToken, Purpose},
+    model::{
+        mail_token::{NewMailToken, Purpose},
+        username::folded,
+    },
     store::{Error, Store},
 };
 
@@ -47,8 +50,18 @@ impl Store {
 
 /// What a transaction offers for tokens in mails.
 pub trait MailTokenTable {
-    /// Adds a token.
-    fn add_token(&mut self, token: &NewMailToken) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    /// Adds a token that acts on the account of this user.
+    fn add_token(
+        &mut self,
+        token: &NewMailToken,
+        user_id: Uuid,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Adds a token that acts on the account of its address, if there is one that has use for it; says whose.
+    fn add_token_of_address(
+        &mut self,
+        token: &NewMailToken,
+    ) -> impl Future<Output = Result<Option<Uuid>, sqlx::Error>> + Send;
 
     /// Notes that a token did its work; says whether it was the first time.
     fn use_token(
@@ -69,13 +82,13 @@ pub trait MailTokenTable {
 macro_rules! mail_token_table_for {
     ($connection:ty) => {
         impl MailTokenTable for $connection {
-            async fn add_token(&mut self, token: &NewMailToken) -> Result<(), sqlx::Error> {
+            async fn add_token(&mut self, token: &NewMailToken, user_id: Uuid) -> Result<(), sqlx::Error> {
                 sqlx::query(
                     "INSERT INTO mail_tokens (id, user_id, purpose, username, token_hash, created_at, expires_at) \
                      VALUES ($1, $2, $3, $4, $5, $6, $7)",
                 )
                 .bind(token.id)
-                .bind(token.user_id)
+                .bind(user_id)
                 .bind(token.purpose.as_str())
                 .bind(&token.username)
                 .bind(&token.token_hash)
@@ -84,6 +97,25 @@ macro_rules! mail_token_table_for {
                 .execute(self)
                 .await
                 .map(|_| ())
+            }
+
+            async fn add_token_of_address(
+                &mut self,
+                token: &NewMailToken,
+            ) -> Result<Option<Uuid>, sqlx::Error> {
+                sqlx::query_scalar(
+                    "INSERT INTO mail_tokens (id, user_id, purpose, username, token_hash, created_at, expires_at) \
+                     SELECT $1, id, $2, username, $4, $5, $6 FROM users WHERE username_key = $3 AND \
+                     CASE $2 WHEN 'verify_email' THEN verified_at IS NULL ELSE is_active END RETURNING user_id",
+                )
+                .bind(token.id)
+                .bind(token.purpose.as_str())
+                .bind(folded(&token.username))
+                .bind(&token.token_hash)
+                .bind(token.created_at)
+                .bind(token.expires_at)
+                .fetch_optional(self)
+                .await
             }
 
             async fn use_token(&mut self, id: Uuid, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {

@@ -7,12 +7,16 @@ use sqlx::{PgConnection, SqliteConnection};
 use uuid::Uuid;
 
 use super::{Error, Store};
-use crate::model::mail::{ClaimedMail, MailKind, NewMail, Outcome};
+use crate::model::{
+    mail::{ClaimedMail, MailKind, NewMail, Outcome},
+    username::folded,
+};
 
 /// What a transaction offers for queueing mail.
 pub trait Outbox {
-    /// Queues a mail within the running transaction: it will be sent if, and only if, that commits. One that tells
-    /// somebody what another did is queued only while they have an account.
+    /// Queues a mail within the running transaction: it will be sent if, and only if, that commits. One with a link
+    /// goes to the address of its token, if that was added. One that tells somebody what another did is queued only
+    /// while they have an account.
     fn enqueue(&mut self, mail: &NewMail) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
@@ -22,30 +26,40 @@ macro_rules! outbox_for {
             async fn enqueue(&mut self, mail: &NewMail) -> Result<(), sqlx::Error> {
                 if mail.kind.is_caused_by_others() {
                     // Changes nothing and locks the row: nobody's address is written down after they have gone.
-                    let owner = sqlx::query("UPDATE users SET revision = revision WHERE username_key = lower($1)")
-                        .bind(&mail.recipient)
+                    let owner = sqlx::query("UPDATE users SET revision = revision WHERE username_key = $1")
+                        .bind(folded(&mail.recipient))
                         .execute(&mut *self)
                         .await?;
                     if owner.rows_affected() == 0 {
                         return Ok(());
                     }
                 }
-                sqlx::query(
-                    // Whose it is: it goes with their account, and so does the address in it.
-                    "INSERT INTO mail_outbox (id, kind, recipient, token_id, state, created_at, expires_at, \
-                     attempts, next_attempt_at, user_id) VALUES ($1, $2, $3, $4, 'queued', $5, $6, 0, $5, coalesce(\
-                     (SELECT user_id FROM mail_tokens WHERE id = $4), \
-                     (SELECT id FROM users WHERE username_key = lower($3))))",
-                )
-                .bind(mail.id)
-                .bind(mail.kind.as_str())
-                .bind(&mail.recipient)
-                .bind(mail.token_id)
-                .bind(mail.created_at)
-                .bind(mail.expires_at)
-                .execute(self)
-                .await
-                .map(|_| ())
+                // Whose it is: it goes with their account, and so does the address in it.
+                let insert = match mail.token_id {
+                    Some(token_id) => sqlx::query(
+                        "INSERT INTO mail_outbox (id, kind, created_at, expires_at, attempts, next_attempt_at, state, \
+                         recipient, token_id, user_id) SELECT $1, $2, $3, $4, 0, $3, 'queued', username, id, user_id \
+                         FROM mail_tokens WHERE id = $5",
+                    )
+                    .bind(mail.id)
+                    .bind(mail.kind.as_str())
+                    .bind(mail.created_at)
+                    .bind(mail.expires_at)
+                    .bind(token_id),
+                    None => sqlx::query(
+                        "INSERT INTO mail_outbox (id, kind, created_at, expires_at, attempts, next_attempt_at, state, \
+                         recipient, user_id) VALUES ($1, $2, $3, $4, 0, $3, 'queued', $5, \
+                         (SELECT id FROM users WHERE username_key = $6))",
+                    )
+                    .bind(mail.id)
+                    .bind(mail.kind.as_str())
+                    .bind(mail.created_at)
+                    .bind(mail.expires_at)
+                    .bind(&mail.recipient)
+                    // An alarm is the site's: it does not go with an account, whoever has registered its address.
+                    .bind((mail.kind != MailKind::SecurityAlarm).then(|| folded(&mail.recipient))),
+                };
+                insert.execute(self).await.map(drop)
             }
         }
     };

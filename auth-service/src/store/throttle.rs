@@ -19,23 +19,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn attempt(&self, lanes: &[Lane], now: DateTime<Utc>) -> Result<Vec<Found>, Error> {
-        let rows = on!(&self.writes, |pool| {
-            pool.acquire()
-                .await?
-                .count_attempt(lanes, now.timestamp_micros())
-                .await
-        });
-        let rows: Vec<CountedRow> = rows?;
-        let found = |lane: &Lane| {
-            let row = rows.iter().find(|(kind, ..)| kind == lane.limit.kind);
-            let (_, since, was) = row.ok_or(sqlx::Error::RowNotFound)?;
-            Ok(Found {
-                let_in: *was <= bound(lane, now.timestamp_micros()),
-                since: *since,
-                was: *was,
-            })
-        };
-        lanes.iter().map(found).collect()
+        let found = on!(&self.writes, |pool| pool
+            .acquire()
+            .await?
+            .attempt(lanes, now)
+            .await);
+        Ok(found?)
     }
 
     /// Removes up to `limit` lanes of each kind in which nothing was owed at `before`; says how many at most of a kind.
@@ -73,14 +62,39 @@ fn bound(lane: &Lane, now: i64) -> i64 {
 /// The kind of a lane, when it was first used, and by when it was worked off.
 type CountedRow = (String, i64, i64);
 
+fn found(lane: &Lane, rows: &[CountedRow], now: i64) -> Result<Found, sqlx::Error> {
+    let row = rows.iter().find(|(kind, ..)| kind == lane.limit.kind);
+    let (_, since, was) = row.ok_or(sqlx::Error::RowNotFound)?;
+    Ok(Found {
+        let_in: *was <= bound(lane, now),
+        since: *since,
+        was: *was,
+    })
+}
+
 /// What a connection offers for throttles.
 pub trait ThrottleTable {
-    /// Counts an attempt in each of its lanes that lets it in.
-    fn count_attempt(
+    /// What [`Store::attempt`] does, within a running transaction.
+    fn attempt(
         &mut self,
         lanes: &[Lane],
-        now: i64,
-    ) -> impl Future<Output = Result<Vec<CountedRow>, sqlx::Error>> + Send;
+        now: DateTime<Utc>,
+    ) -> impl Future<Output = Result<Vec<Found>, sqlx::Error>> + Send;
+
+    /// Counts an attempt in one lane; says whether that lets it in.
+    fn lets_in(
+        &mut self,
+        lane: &Lane,
+        now: DateTime<Utc>,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send
+    where
+        Self: Send,
+    {
+        async move {
+            let found = self.attempt(std::slice::from_ref(lane), now).await?;
+            Ok(found.iter().all(|lane| lane.let_in))
+        }
+    }
 
     /// Forgives an account, under each of its names, what was counted against its logins.
     fn forgive_logins(
@@ -103,11 +117,12 @@ macro_rules! owed {
 macro_rules! throttle_table_for {
     ($connection:ty, $database:ty) => {
         impl ThrottleTable for $connection {
-            async fn count_attempt(
+            async fn attempt(
                 &mut self,
                 lanes: &[Lane],
-                now: i64,
-            ) -> Result<Vec<CountedRow>, sqlx::Error> {
+                now: DateTime<Utc>,
+            ) -> Result<Vec<Found>, sqlx::Error> {
+                let now = now.timestamp_micros();
                 let mut insert = QueryBuilder::<$database>::new(
                     "INSERT INTO throttles (kind, account, network, since, was, paid_at, bound, most) ",
                 );
@@ -155,7 +170,8 @@ macro_rules! throttle_table_for {
                      bound = excluded.bound, most = excluded.most \
                      RETURNING kind, since, was"
                 ));
-                insert.build_query_as().fetch_all(self).await
+                let rows: Vec<CountedRow> = insert.build_query_as().fetch_all(self).await?;
+                lanes.iter().map(|lane| found(lane, &rows, now)).collect()
             }
 
             async fn forgive_logins(

@@ -375,7 +375,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             for token in &effects.tokens {
-                tx.add_token(token).await?;
+                tx.add_token(token, id).await?;
             }
             for mail in &effects.mails {
                 tx.enqueue(mail).await?;

@@ -28,22 +28,17 @@ on_both_databases!(
     replicas_count_together,
 );
 
-/// A call on behalf of a client at this address.
-fn at<T>(address: &str, message: T) -> Request<T> {
-    let mut request = as_service(message);
-    request
-        .metadata_mut()
-        .insert("x-client-address", address.parse().unwrap());
-    request
-}
-
 async fn login(service: &Service, address: &str, username: &str, password: &str) -> Result<(), Status> {
     let request = pb::LoginRequest {
         username: username.to_owned(),
         password: password.to_owned(),
         code: String::new(),
     };
-    service.sessions().login(at(address, request)).await.map(drop)
+    service
+        .sessions()
+        .login(as_service_from(address, request))
+        .await
+        .map(drop)
 }
 
 async fn gets_in(service: &Service, address: &str, username: &str, password: &str) -> bool {
@@ -206,7 +201,11 @@ async fn a_reset_clears_the_throttle_of_its_account(service: Service) {
         password: password.to_owned(),
         confirm_password: password.to_owned(),
     };
-    service.accounts().reset_password(at(HOME, reset)).await.unwrap();
+    service
+        .accounts()
+        .reset_password(as_service_from(HOME, reset))
+        .await
+        .unwrap();
     assert!(gets_in(&service, SCHOOL, ADA, password).await);
     assert!(gets_in(&service, HOME, ADA, password).await);
 }
@@ -242,7 +241,10 @@ async fn three_mails_in_a_burst_arrive_and_a_flood_does_not(service: Service) {
         let request = pb::RequestPasswordResetRequest {
             username: username.to_owned(),
         };
-        let asked = service.accounts().request_password_reset(at(HOME, request)).await;
+        let asked = service
+            .accounts()
+            .request_password_reset(as_service_from(HOME, request))
+            .await;
         assert_eq!(asked.unwrap().into_inner(), pb::RequestPasswordResetResponse {});
     };
     for _ in 0..3 {
@@ -274,12 +276,12 @@ async fn three_mails_in_a_burst_arrive_and_a_flood_does_not(service: Service) {
     throttled(
         service
             .accounts()
-            .resend_verification(at(HOME, request.clone()))
+            .resend_verification(as_service_from(HOME, request.clone()))
             .await,
     );
     service
         .accounts()
-        .resend_verification(at(SCHOOL, request))
+        .resend_verification(as_service_from(SCHOOL, request))
         .await
         .unwrap();
 }
@@ -288,7 +290,7 @@ async fn registrations_from_one_network_run_out(service: Service) {
     let register = async |address: &str, username: &str| {
         service
             .accounts()
-            .register(at(address, registration(username)))
+            .register(as_service_from(address, registration(username)))
             .await
     };
     register(SCHOOL, ADA).await.unwrap();
@@ -322,7 +324,7 @@ async fn replicas_count_together(service: Service) {
             code: String::new(),
         };
         let mut replica = replicas[place % 2].clone();
-        async move { replica.login(at(SCHOOL, request)).await }
+        async move { replica.login(as_service_from(SCHOOL, request)).await }
     };
     let guesses = join_all((0..10).map(|place| guess(place, "a guess"))).await;
     assert!(guesses.iter().all(Result::is_err));

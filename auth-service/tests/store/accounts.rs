@@ -8,7 +8,9 @@ use service_runtime::database::idempotency::Once;
 
 use crate::{
     on_both,
-    world::{World, at, full_profile, hash_of, link, name, notice, once, unverified, user},
+    world::{
+        World, at, full_profile, hash_of, hiding, letters, link, mail_lane, name, once, unverified, user,
+    },
 };
 
 on_both!(
@@ -18,8 +20,10 @@ on_both!(
     a_key_is_forgotten_after_a_day,
     a_refused_registration_leaves_its_key_free,
     a_hidden_registration_mails_once,
+    who_still_waits_for_a_link_gets_one_when_registered_again,
     an_answer_to_a_lost_race_is_the_first_one,
-    a_link_is_queued_for_who_exists,
+    a_link_is_queued_for_who_has_use_for_it,
+    a_link_is_counted_whether_or_not_anybody_gets_it,
     a_token_is_found_for_its_own_purpose,
     a_proved_address_makes_active,
     only_the_current_address_is_proved,
@@ -30,11 +34,11 @@ on_both!(
 );
 
 async fn register(world: &World, user: &User, once: Option<&Once>) -> Registered {
-    let (token, mail) = link(user, Purpose::VerifyEmail);
+    let letters = letters(user);
     let (username, hash) = (name(&user.username), hash_of(&user.username));
     world
         .store
-        .register(user, &username, &hash, Some((&token, &mail)), once)
+        .register(user, &username, &hash, Some(&letters), once)
         .await
         .unwrap()
 }
@@ -131,33 +135,58 @@ async fn a_refused_registration_leaves_its_key_free(world: World) {
     assert_eq!(answer(register(&world, &bob, Some(&key)).await), bob);
 }
 
+async fn hide(world: &World, user: &User, once: Option<&Once>) -> Registered {
+    let (letters, username) = (hiding(user), name(&user.username));
+    let hidden = world
+        .store
+        .register(user, &username, "form", Some(&letters), once);
+    hidden.await.unwrap()
+}
+
+fn hidden(registered: Registered) -> User {
+    match registered {
+        Registered::Hidden { user, .. } => *user,
+        other => panic!("{other:?}"),
+    }
+}
+
 async fn a_hidden_registration_mails_once(world: World) {
-    let pretended = unverified("ada@example.org");
-    let (first, second) = (notice("ada@example.org"), notice("ada@example.org"));
+    world.add(user("ada@example.org")).await;
+    let pretended = unverified("ADA@example.org");
     let (key, other) = (once("k", "input"), once("k", "other input"));
-    let hide = |user: User, mail, key| {
-        let store = world.store.clone();
-        async move {
-            store
-                .hide_registration(&user, Some(&(None, mail)), key)
-                .await
-                .unwrap()
-        }
-    };
-    assert_eq!(
-        answer(hide(pretended.clone(), first, Some(&key)).await),
-        pretended
-    );
-    let again = unverified("ada@example.org");
-    assert_eq!(
-        answer(hide(again.clone(), second.clone(), Some(&key)).await),
-        pretended
-    );
-    let reused = hide(again.clone(), second.clone(), Some(&other)).await;
+    assert_eq!(hidden(hide(&world, &pretended, Some(&key)).await), pretended);
+    let again = unverified("Ada@example.org");
+    assert_eq!(answer(hide(&world, &again, Some(&key)).await), pretended);
+    let reused = hide(&world, &again, Some(&other)).await;
     assert!(matches!(reused, Registered::KeyReused));
-    assert_eq!((world.count("users").await, world.mails().await.len()), (0, 1));
-    assert_eq!(answer(hide(again.clone(), second, None).await), again);
-    assert_eq!(world.mails().await.len(), 2);
+    assert_eq!(world.mails().await.len(), 1);
+    assert_eq!(hidden(hide(&world, &again, None).await), again);
+    // They have had their share; the answer is the same.
+    assert_eq!(hidden(hide(&world, &again, None).await), again);
+    let mails = world.mails().await;
+    assert_eq!(mails.len(), 2);
+    assert!(mails.iter().all(|(kind, _)| kind == "already_registered"));
+    assert_eq!(
+        (world.count("users").await, world.count("mail_tokens").await),
+        (1, 0)
+    );
+    assert_eq!(hidden(hide(&world, &pretended, None).await), pretended);
+}
+
+async fn who_still_waits_for_a_link_gets_one_when_registered_again(world: World) {
+    world.add(unverified("Ada@example.org")).await;
+    for mails in [1, 2, 2] {
+        let again = unverified("ada@EXAMPLE.org");
+        assert_eq!(hidden(hide(&world, &again, None).await), again);
+        assert_eq!(world.mails().await.len(), mails);
+    }
+    // To the address as its owner wrote it, with tokens of the one account that there is.
+    let mail = ("verify_email".to_owned(), "Ada@example.org".to_owned());
+    assert_eq!(world.mails().await, [mail.clone(), mail]);
+    assert_eq!(
+        (world.count("users").await, world.count("mail_tokens").await),
+        (1, 2)
+    );
 }
 
 /// Many at once with one key: all get the answer of the one that was first.
@@ -182,27 +211,67 @@ async fn an_answer_to_a_lost_race_is_the_first_one(world: World) {
     assert_eq!((world.count("users").await, world.mails().await.len()), (10, 10));
 }
 
-async fn a_link_is_queued_for_who_exists(world: World) {
-    let ada = world.add(user("ada@example.org")).await;
-    let token = world.add_token(&ada, Purpose::ResetPassword).await;
-    let stored = world
-        .store
-        .mail_token(token.id, Purpose::ResetPassword)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (stored.user_id, stored.username, stored.token_hash),
-        (ada.id, ada.username, token.token_hash)
-    );
-    assert_eq!((stored.expires_at, stored.used_at), (at(15), None));
+async fn a_link_is_queued_for_who_has_use_for_it(world: World) {
+    let ada = world.add(user("Ada@example.org")).await;
+    let eve = world.add(unverified("eve@example.org")).await;
+    let out = User {
+        is_active: false,
+        ..user("out@example.org")
+    };
+    world.add(out).await;
+    let (reset, verify) = (Purpose::ResetPassword, Purpose::VerifyEmail);
+    for (address, purpose, whose) in [
+        ("ada@EXAMPLE.org", reset, Some(&ada)),
+        ("ada@example.org", verify, None),
+        ("eve@example.org", reset, None),
+        ("eve@example.org", verify, Some(&eve)),
+        ("out@example.org", reset, None),
+        ("out@example.org", verify, None),
+        ("nobody@example.org", reset, None),
+        ("nobody@example.org", verify, None),
+    ] {
+        let before = (world.count("mail_tokens").await, world.mails().await.len());
+        let (token, mail) = link(&user(address), purpose);
+        let lane = mail_lane(&format!("{address} {purpose:?}"));
+        let asked = world.store.queue_asked(&lane, &token, &mail).await.unwrap();
+        assert_eq!(asked, (true, whose.map(|user| user.id)), "{address} {purpose:?}");
+        let stored = world.store.mail_token(token.id, purpose).await.unwrap();
+        let Some(whose) = whose else {
+            assert!(stored.is_none());
+            assert_eq!(
+                (world.count("mail_tokens").await, world.mails().await.len()),
+                before
+            );
+            continue;
+        };
+        let stored = stored.unwrap();
+        assert_eq!(
+            (stored.user_id, &stored.username, stored.token_hash),
+            (whose.id, &whose.username, token.token_hash)
+        );
+        assert_eq!((stored.expires_at, stored.used_at), (at(15), None));
+        let queued = world.mails().await;
+        assert_eq!(queued.len(), before.1 + 1);
+        assert!(
+            queued.contains(&(mail.kind.as_str().to_owned(), whose.username.clone())),
+            "{queued:?}"
+        );
+    }
+}
 
-    world
-        .add_token(&user("gone@example.org"), Purpose::ResetPassword)
-        .await;
+async fn a_link_is_counted_whether_or_not_anybody_gets_it(world: World) {
+    let ada = world.add(user("ada@example.org")).await;
+    for (address, whose) in [("ada@example.org", Some(ada.id)), ("nobody@example.org", None)] {
+        for asked in [(true, whose), (true, whose), (false, None)] {
+            let (token, mail) = link(&user(address), Purpose::ResetPassword);
+            let lane = mail_lane(address);
+            let found = world.store.queue_asked(&lane, &token, &mail).await.unwrap();
+            assert_eq!(found, asked, "{address}");
+        }
+    }
     assert_eq!(
         (world.count("mail_tokens").await, world.mails().await.len()),
-        (1, 1)
+        (2, 2)
     );
 }
 

@@ -1,22 +1,26 @@
 //! Alarms: every critical event goes into one mail, the first at once, those that follow when the pause is over.
 
-use auth_service::model::{
-    event::SecurityEvent,
-    event_kind::EventKind,
-    mail::{MailKind, NewMail},
+use auth_service::{
+    model::{
+        event::SecurityEvent,
+        event_kind::EventKind,
+        mail::{MailKind, NewMail},
+    },
+    store::erasure::Erased,
 };
 use chrono::TimeDelta;
 
 use crate::{
     events::event,
     on_both,
-    world::{World, at, new_id, notice},
+    world::{World, at, new_id, notice, unverified, user},
 };
 
 on_both!(
     the_first_comes_at_once_and_what_follows_as_one,
     of_several_processes_one_raises_the_alarm,
     a_clock_that_was_wrong_silences_nobody,
+    an_alarm_outlives_the_account_of_its_address,
 );
 
 const PAUSE: TimeDelta = TimeDelta::minutes(15);
@@ -68,6 +72,23 @@ async fn the_first_comes_at_once_and_what_follows_as_one(world: World) {
     assert_eq!(told.first[0].time, at(0));
     assert!(!raise(&alarm(100)).await);
     assert_eq!(world.mails().await.len(), 2);
+}
+
+/// Anybody may have registered the address at which the alarm rings.
+async fn an_alarm_outlives_the_account_of_its_address(world: World) {
+    let never_verified = world.add(unverified("office@example.org")).await;
+    let critical = event(EventKind::StaffGranted, 0);
+    world.store.record_events(&[critical]).await.unwrap();
+    assert!(world.store.raise_alarm(&alarm(0), PAUSE).await.unwrap());
+    assert_eq!(world.store.remove_unverified_users(at(1), 9).await.unwrap(), 1);
+    assert_eq!(world.mails().await.len(), 1);
+    assert_eq!(world.store.user(never_verified.id).await.unwrap(), None);
+
+    let office = world.add(user("OFFICE@example.org")).await;
+    let deleted = event(EventKind::AccountDeleted, 0);
+    let erased = world.store.erase_user(office.id, None, &deleted);
+    assert_eq!(erased.await.unwrap(), Erased::Yes);
+    assert_eq!(world.mails().await.len(), 1);
 }
 
 async fn of_several_processes_one_raises_the_alarm(world: World) {

@@ -4,7 +4,7 @@ use auth_service::model::{mail_token::Purpose, user::User};
 
 use crate::{
     on_both,
-    world::{World, at, link, name, once, unverified, user},
+    world::{World, at, letters, name, once, unverified, user},
 };
 
 on_both!(
@@ -21,10 +21,9 @@ async fn accounts_never_verified_go_with_all_that_is_theirs(world: World) {
         ..user
     };
     let ada = joined(0, unverified("ada@example.org"));
-    let (token, mail) = link(&ada, Purpose::VerifyEmail);
     world
         .store
-        .register(&ada, &name(&ada.username), "h", Some((&token, &mail)), None)
+        .register(&ada, &name(&ada.username), "h", Some(&letters(&ada)), None)
         .await
         .unwrap();
     let young = world.add(joined(1, unverified("young@example.org"))).await;

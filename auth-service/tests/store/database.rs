@@ -42,11 +42,12 @@ async fn a_closed_database_is_unavailable(world: World) {
 
 async fn a_broken_rule_is_a_bug(world: World) {
     use auth_service::store::mail_token::MailTokenTable;
-    let (token, _) = link(&user("gone@example.org"), Purpose::VerifyEmail);
+    let gone = user("gone@example.org");
+    let (token, _) = link(&gone, Purpose::VerifyEmail);
     let refused = on!(&world.database, |pool| {
         let mut tx = pool.begin_write().await.unwrap();
         // Some databases look at references when a transaction ends.
-        match tx.add_token(&token).await {
+        match tx.add_token(&token, gone.id).await {
             Ok(()) => tx.commit().await,
             refused => refused,
         }

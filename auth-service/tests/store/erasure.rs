@@ -20,7 +20,8 @@ use uuid::Uuid;
 use crate::{
     on_both,
     world::{
-        World, at, full_profile, hash_of, link, name, new_id, notice, once, session, staff, unverified, user,
+        World, at, full_profile, hash_of, hiding, letters, link, mail_lane, name, new_id, notice, once,
+        session, staff, unverified, user,
     },
 };
 
@@ -103,25 +104,23 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
     };
     ada.profile.last_name = "Lovelace-Zzyzx".to_owned();
     ada.profile.bio = "Looms and numbers".to_owned();
-    let (token, mail) = link(&ada, Purpose::VerifyEmail);
-    let key = once("key", "input");
+    let (letters, key) = (letters(&ada), once("key", "input"));
     let (username, store) = (name(&ada.username), &world.store);
-    let made = store.register(&ada, &username, "form", Some((&token, &mail)), Some(&key));
+    let made = store.register(&ada, &username, "form", Some(&letters), Some(&key));
     assert!(matches!(made.await.unwrap(), Registered::Yes(_)));
     // The answer that hides that the address has an account.
     let hidden = User {
         id: new_id(),
         ..unverified("ADA.OLD@example.org")
     };
-    let (notice_to, other) = (notice("ADA.old@example.org"), once("other", "input"));
     store
-        .hide_registration(&hidden, Some(&(None, notice_to)), Some(&other))
+        .verify_address(letters.token.id, ada.id, &username, at(1), None)
         .await
         .unwrap();
-    store
-        .verify_address(token.id, ada.id, &username, at(1), None)
-        .await
-        .unwrap();
+    let (letters, other) = (hiding(&hidden), once("other", "input"));
+    let same = name(&hidden.username);
+    let pretended = store.register(&hidden, &same, "form", Some(&letters), Some(&other));
+    assert!(matches!(pretended.await.unwrap(), Registered::Hidden { .. }));
     world.settle(Outcome::Sent).await;
     world.queue("ada.OLD@example.org").await;
     let dead = Outcome::Dead {
@@ -130,7 +129,7 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
     world.settle(dead).await;
     // Another address since then, and a third one that waits.
     let (confirm, mail) = link(&ada, Purpose::ConfirmUsername);
-    store.queue_link(&confirm, &mail).await.unwrap();
+    world.queue_link(&ada, &confirm, &mail).await;
     for (place, address) in ["Ada.Lovelace@Example.org", "ada.new@example.org"]
         .iter()
         .enumerate()
@@ -219,11 +218,10 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
 
 async fn a_registration_that_is_erased_leaves_no_answer(world: World) {
     let ada = unverified("ada.lovelace@example.org");
-    let (token, mail) = link(&ada, Purpose::VerifyEmail);
     let (username, key) = (name(&ada.username), once("key", "input"));
     world
         .store
-        .register(&ada, &username, "form", Some((&token, &mail)), Some(&key))
+        .register(&ada, &username, "form", Some(&letters(&ada)), Some(&key))
         .await
         .unwrap();
     // Neither does one that was never verified and has had its time.
@@ -283,7 +281,12 @@ async fn mail_in_hand_is_let_go_of(world: World) {
     assert_eq!(world.mails().await, []);
     // Whoever was about to write to them is told to try again, or finds nobody.
     let (token, mail) = link(&ada, Purpose::ResetPassword);
-    world.store.queue_link(&token, &mail).await.unwrap();
+    let asked = world
+        .store
+        .queue_asked(&mail_lane("ada"), &token, &mail)
+        .await
+        .unwrap();
+    assert_eq!(asked, (true, None));
     assert_eq!(
         (world.count("mail_tokens").await, world.mails().await.len()),
         (0, 0)

@@ -6,15 +6,21 @@ use auth_service::{
         mail_token::{NewMailToken, Purpose},
         profile::{ColorMode, Profile},
         session::Session,
+        throttle::{Lane, Limit, MAIL_NOTICE, Weight},
         user::User,
         username::Username,
     },
-    store::{Store, account::Registered},
+    store::{
+        Store,
+        account::{IfTaken, Letters, Registered},
+        mail_token::MailTokenTable,
+        outbox::Outbox,
+    },
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use service_runtime::{
     clock::Clock,
-    database::{Database, idempotency::Once},
+    database::{BeginWrite, Database, idempotency::Once},
     entropy::Entropy,
     on,
 };
@@ -89,8 +95,19 @@ impl World {
     /// Adds a token with its mail.
     pub async fn add_token(&self, user: &User, purpose: Purpose) -> NewMailToken {
         let (token, mail) = link(user, purpose);
-        self.store.queue_link(&token, &mail).await.unwrap();
+        self.queue_link(user, &token, &mail).await;
         token
+    }
+
+    /// Queues a mail with a link as a change of an account does.
+    pub async fn queue_link(&self, user: &User, token: &NewMailToken, mail: &NewMail) {
+        on!(&self.database, |pool| {
+            let mut tx = pool.begin_write().await?;
+            tx.add_token(token, user.id).await?;
+            tx.enqueue(mail).await?;
+            tx.commit().await
+        })
+        .unwrap();
     }
 
     /// The user as they are now.
@@ -246,7 +263,6 @@ pub fn notice(recipient: &str) -> NewMail {
 pub fn link(user: &User, purpose: Purpose) -> (NewMailToken, NewMail) {
     let token = NewMailToken {
         id: new_id(),
-        user_id: user.id,
         purpose,
         username: user.username.clone(),
         token_hash: vec![1, 2, 0, 255],
@@ -264,6 +280,47 @@ pub fn link(user: &User, purpose: Purpose) -> (NewMailToken, NewMail) {
         ..notice(&user.username)
     };
     (token, mail)
+}
+
+/// What goes to the mailbox of a new account, where it is told that an address is taken.
+pub fn letters(user: &User) -> Letters {
+    let (token, link) = link(user, Purpose::VerifyEmail);
+    Letters {
+        token,
+        link,
+        if_taken: None,
+    }
+}
+
+/// The same where it is hidden that an address is taken.
+pub fn hiding(user: &User) -> Letters {
+    let kind = MailKind::AlreadyRegistered;
+    let notice = NewMail {
+        kind,
+        ..notice(&user.username)
+    };
+    Letters {
+        if_taken: Some(IfTaken {
+            link_lane: mail_lane("link"),
+            notice,
+            notice_lane: mail_lane("notice"),
+        }),
+        ..letters(user)
+    }
+}
+
+/// A lane that lets two mails in.
+pub fn mail_lane(of: &str) -> Lane {
+    let limit = Limit {
+        burst: 2,
+        ..MAIL_NOTICE
+    };
+    Lane {
+        limit,
+        account: of.as_bytes().to_vec(),
+        network: Vec::new(),
+        weight: Weight::One,
+    }
 }
 
 pub fn once(key: &str, input: &str) -> Once {

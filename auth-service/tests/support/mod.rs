@@ -11,7 +11,7 @@ mod service;
 pub use account::{PASSWORD, Session, mask, registration, stored_password};
 pub use answer::{Refused, refused};
 pub use factor::SetUp;
-pub use service::{SERVICE_TOKEN, Service, as_service, as_user, refusal_of};
+pub use service::{SERVICE_TOKEN, Service, as_service, as_service_from, as_user, refusal_of};
 pub use test_support::ground::Ground;
 
 /// Runs each of the named async functions, which take a [`Service`], on both databases.

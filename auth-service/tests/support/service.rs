@@ -224,6 +224,15 @@ pub fn as_service<T>(message: T) -> Request<T> {
     request
 }
 
+/// A request that carries the service token, of a caller whose address is this.
+pub fn as_service_from<T>(address: &str, message: T) -> Request<T> {
+    let mut request = as_service(message);
+    request
+        .metadata_mut()
+        .insert("x-client-address", address.parse().unwrap());
+    request
+}
+
 /// An error with all its causes.
 pub fn refusal_of(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

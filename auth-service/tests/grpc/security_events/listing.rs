@@ -22,13 +22,12 @@ async fn with_events() -> (Service, Session, String) {
     let staff = service.staff("staff@example.org").await;
     for place in 0..5 {
         service.clock.turn(chrono::TimeDelta::seconds(1));
-        let mut request = crate::support::as_service(pb::LoginRequest {
+        let request = pb::LoginRequest {
             username: ADA.to_owned(),
             password: "wrong".to_owned(),
             code: String::new(),
-        });
-        let address = format!("203.0.113.{place}").parse().unwrap();
-        request.metadata_mut().insert("x-client-address", address);
+        };
+        let request = crate::support::as_service_from(&format!("203.0.113.{place}"), request);
         service.sessions().login(request).await.unwrap_err();
     }
     let begun = std::time::Instant::now();
