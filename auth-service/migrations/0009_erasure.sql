@@ -10,12 +10,3 @@ CREATE TABLE erasures (
 );
 CREATE INDEX erasures_due ON erasures (next_attempt_at) WHERE acknowledged_at IS NULL;
 CREATE INDEX erasures_time ON erasures (erased_at, user_id);
-
--- Whose the mail and the kept answer are: what holds an address goes with the account of that address.
-ALTER TABLE mail_outbox ADD COLUMN user_id UUID REFERENCES users (id) ON DELETE CASCADE;
-ALTER TABLE idempotency_keys ADD COLUMN user_id UUID REFERENCES users (id) ON DELETE CASCADE;
-CREATE INDEX mail_outbox_user ON mail_outbox (user_id);
-CREATE INDEX idempotency_keys_user ON idempotency_keys (user_id);
-UPDATE mail_outbox SET user_id = coalesce(
-    (SELECT user_id FROM mail_tokens WHERE mail_tokens.id = mail_outbox.token_id),
-    (SELECT id FROM users WHERE username_key = lower(mail_outbox.recipient)));

@@ -35,7 +35,7 @@ struct Listed {
 
 #[derive(Serialize)]
 struct Repeated {
-    repeated: u64,
+    repeated: usize,
 }
 
 /// Does what was asked for.

@@ -102,11 +102,18 @@ impl Erasures {
     /// there are.
     ///
     /// # Errors
-    /// When the database cannot serve.
-    pub async fn repeat(&self) -> Result<u64, Error> {
-        let erasures = self.store.repeat_erasures(self.clock.now()).await?;
-        self.bell.ring();
-        Ok(erasures)
+    /// When the database cannot serve. Doing it again begins anew.
+    pub async fn repeat(&self) -> Result<usize, Error> {
+        let (mut repeated, mut after) = (0, Uuid::nil());
+        loop {
+            let page = self.store.repeat_erasures(after, self.clock.now(), PAGE).await?;
+            let Some(last) = page.iter().max() else {
+                self.bell.ring();
+                return Ok(repeated);
+            };
+            after = *last;
+            repeated += page.len();
+        }
     }
 
     async fn erase_with(&self, id: Uuid, by: &Actor, password_hash: Option<&str>) -> Result<Erased, Error> {

@@ -227,17 +227,27 @@ impl Store {
         Ok(rows.into_iter().map(Erasure::from).collect())
     }
 
-    /// Has course-service told of every erasure once more; says how many there are.
+    /// Has course-service told once more of up to `limit` erasures, in the order of users, from after `after`; says
+    /// of whom.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn repeat_erasures(&self, now: DateTime<Utc>) -> Result<u64, Error> {
+    pub async fn repeat_erasures(
+        &self,
+        after: Uuid,
+        now: DateTime<Utc>,
+        limit: i64,
+    ) -> Result<Vec<Uuid>, Error> {
         Ok(on!(&self.writes, |pool| {
-            sqlx::query("UPDATE erasures SET acknowledged_at = NULL, attempts = 0, next_attempt_at = $1")
-                .bind(now)
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected())
+            sqlx::query_scalar(
+                "UPDATE erasures SET acknowledged_at = NULL, attempts = 0, next_attempt_at = $2 WHERE user_id IN \
+                 (SELECT user_id FROM erasures WHERE user_id > $1 ORDER BY user_id LIMIT $3) RETURNING user_id",
+            )
+            .bind(after)
+            .bind(now)
+            .bind(limit)
+            .fetch_all(pool)
+            .await
         })?)
     }
 

@@ -393,7 +393,12 @@ async fn erasures_are_listed_and_repeated(world: World) {
             .chain(&rest)
             .all(|one| one.acknowledged_at == Some(at(10)))
     );
-    assert_eq!(world.store.repeat_erasures(at(11)).await.unwrap(), 3);
+    let repeat = async |after| world.store.repeat_erasures(after, at(11), 2).await.unwrap();
+    let first = repeat(Uuid::nil()).await;
+    let second = repeat(*first.iter().max().unwrap()).await;
+    assert_eq!((first.len(), second.len()), (2, 1));
+    assert!(second[0] > first[0] && second[0] > first[1]);
+    assert!(repeat(second[0]).await.is_empty());
     assert_eq!(world.store.waiting_erasures().await.unwrap(), (3, Some(at(9))));
 }
 
@@ -440,10 +445,12 @@ async fn what_is_held_about_a_person_is_read_without_what_is_others(world: World
         event(Some(ada.id), Some(bob.id), 6),
         event(None, Some(ada.id), 7),
         event(Some(bob.id), Some(bob.id), 8),
+        event(Some(ada.id), None, 3),
     ] {
         world.store.tell_of_export(&event).await.unwrap();
     }
     let held = world.store.held(ada.id, 9).await.unwrap();
+    assert!(held.factor.is_none() && held.recovery_codes.is_empty());
     assert_eq!(held.sessions.len(), 2);
     assert_eq!(held.sessions[0].id, newest.id);
     assert_eq!((held.links.len(), held.mails.len()), (1, 2));
@@ -468,6 +475,7 @@ async fn what_is_held_about_a_person_is_read_without_what_is_others(world: World
             (at(6), (true, false), own, ""),
             (at(5), (false, true), None, "a detail"),
             (at(4), (true, true), own, "a detail"),
+            (at(3), (true, false), own, "a detail"),
         ]
     );
     let few = world.store.held(ada.id, 1).await.unwrap();
