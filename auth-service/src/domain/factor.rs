@@ -128,8 +128,11 @@ impl Factors {
         let (codes, hashes) = recovery::make(&self.entropy, caller.user.id)?;
         let (kind, mail) = (EventKind::FactorAdded, MailKind::SecondFactorAdded);
         let change = self.change(&caller.user, Some(caller.session_id), kind, mail, by)?;
-        if !self.store.confirm_factor(enrolment, &hashes, &change).await? {
-            // Another enrolment has begun since, or was faster.
+        // Who logged in a moment ago began it, so it is not confirmed much later either.
+        let since = change.now - RECENT_LOGIN;
+        let confirmed = self.store.confirm_factor(enrolment, since, &hashes, &change);
+        if !confirmed.await? {
+            // It is too old, another one has begun since, or was faster.
             return Err(FactorError::NotStarted.into());
         }
         self.bell.ring();

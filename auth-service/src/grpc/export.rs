@@ -17,7 +17,22 @@ pub(crate) fn encode(export: Export) -> pb::PersonalData {
         first_name,
         last_name,
     };
+    let factor_since = export.user.factor_since.map(timestamp);
+    let factor = held.factor.map(|factor| pb::HeldFactor {
+        created_at: Some(timestamp(factor.created_at)),
+        counts_since: factor_since,
+        failures: i32::try_from(factor.failures).unwrap_or(i32::MAX),
+        blocked_until: factor.blocked_until.map(timestamp),
+        recovery_codes: held
+            .recovery_codes
+            .into_iter()
+            .map(|used_at| pb::HeldRecoveryCode {
+                used_at: used_at.map(timestamp),
+            })
+            .collect(),
+    });
     pb::PersonalData {
+        second_factor: factor,
         exported_at: Some(timestamp(export.exported_at)),
         verified_at: export.user.verified_at.map(timestamp),
         profile: Some(profile(export.user)),

@@ -13,6 +13,10 @@ use crate::{
 /// Everything about a person beside their account; each list the newest first.
 #[derive(Debug, Default)]
 pub struct Held {
+    /// The second factor, confirmed or not.
+    pub factor: Option<HeldFactor>,
+    /// When recovery codes of it were used; `None` for one that was not.
+    pub recovery_codes: Vec<Option<DateTime<Utc>>>,
     /// Sessions, open or not.
     pub sessions: Vec<HeldSession>,
     /// Links that were mailed.
@@ -21,6 +25,17 @@ pub struct Held {
     pub mails: Vec<HeldMail>,
     /// What the trail has.
     pub events: Vec<HeldEvent>,
+}
+
+/// A second factor, without its secret.
+#[derive(Debug, FromRow)]
+pub struct HeldFactor {
+    /// When setting it up began.
+    pub created_at: DateTime<Utc>,
+    /// How many wrong codes there were since the last right one.
+    pub failures: i64,
+    /// Until when no code is looked at.
+    pub blocked_until: Option<DateTime<Utc>>,
 }
 
 /// A session.
@@ -93,7 +108,7 @@ pub struct HeldEvent {
     pub about_them: bool,
     /// The address of whoever did it, unless that is known to be somebody else.
     pub ip_address: Option<String>,
-    /// What else there is to know about their account.
+    /// What else there is to know, unless it is about somebody else.
     pub detail: String,
 }
 
@@ -104,7 +119,7 @@ macro_rules! events_by {
             "SELECT * FROM (SELECT id, time, severity, kind, COALESCE(actor_id = $1, FALSE) AS by_them, \
              COALESCE(subject_id = $1, FALSE) AS about_them, \
              CASE WHEN actor_id IS NULL OR actor_id = $1 THEN NULLIF(ip_address, '') END AS ip_address, \
-             CASE WHEN subject_id = $1 THEN detail ELSE '' END AS detail \
+             CASE WHEN COALESCE(subject_id, actor_id) = $1 THEN detail ELSE '' END AS detail \
              FROM security_events WHERE ",
             $column,
             " = $1 ORDER BY time DESC, id DESC LIMIT $2) AS ",
@@ -130,6 +145,18 @@ impl Store {
         }
         on!(&self.reads, |pool| {
             Ok(Held {
+                factor: sqlx::query_as(
+                    "SELECT created_at, failures, blocked_until FROM second_factors WHERE user_id = $1",
+                )
+                .bind(user_id)
+                .fetch_optional(pool)
+                .await?,
+                recovery_codes: sqlx::query_scalar(
+                    "SELECT used_at FROM recovery_codes WHERE user_id = $1 ORDER BY used_at, code_hash",
+                )
+                .bind(user_id)
+                .fetch_all(pool)
+                .await?,
                 sessions: newest!(
                     pool,
                     "SELECT id, user_agent, ip_address, factors, auth_time, created_at, last_used_at, expires_at, \

@@ -95,6 +95,21 @@ macro_rules! remove_codes {
     };
 }
 
+/// Ends a change of a factor: the other sessions end, the trail and the owner are told, all is committed.
+macro_rules! commit_change {
+    ($tx:ident, $change:expr, $news:expr) => {{
+        let change: &FactorChange = $change;
+        let reason = EndReason::FactorChanged;
+        let mut changes = $tx
+            .end_sessions(change.user_id, change.session_id, reason, change.now)
+            .await?;
+        changes.push(SecurityChange::UserChanged(change.user_id));
+        $tx.tell(&change.event).await?;
+        $tx.enqueue(&change.mail).await?;
+        $tx.commit_with(&changes, change.now, $news).await?;
+    }};
+}
+
 impl Store {
     /// Keeps the secret of an enrolment that begins, in place of one that was not confirmed; says whether it did: not
     /// where the account has a second factor.
@@ -150,6 +165,11 @@ impl Store {
     ) -> Result<(Uuid, bool), NotTried<E>> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
+            // The account's row first, as everywhere: what ends the account takes its factor after it.
+            sqlx::query("UPDATE users SET revision = revision WHERE id = $1")
+                .bind(user_id)
+                .execute(&mut *tx)
+                .await?;
             // Writing takes the row's lock, so that what is read here stays true until the end.
             let row: Option<FactorRow> = sqlx::query_as(
                 "UPDATE second_factors SET failures = failures WHERE user_id = $1 \
@@ -196,13 +216,14 @@ impl Store {
     }
 
     /// Lets the factor of this enrolment count from now on, with these recovery codes, and ends the other sessions;
-    /// says whether it did: not where another enrolment has begun, or one counts already.
+    /// says whether it did: not where it did not begin after `since`, another has begun, or one counts already.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn confirm_factor(
         &self,
         id: Uuid,
+        since: DateTime<Utc>,
         code_hashes: &[Vec<u8>],
         change: &FactorChange,
     ) -> Result<bool, Error> {
@@ -218,8 +239,9 @@ impl Store {
             .await?;
             // A statement of its own: only this one sees what another enrolment did while the first one waited.
             let enrolment: Option<Uuid> =
-                sqlx::query_scalar("SELECT id FROM second_factors WHERE user_id = $1")
+                sqlx::query_scalar("SELECT id FROM second_factors WHERE user_id = $1 AND created_at > $2")
                     .bind(change.user_id)
+                    .bind(since)
                     .fetch_optional(&mut *tx)
                     .await?;
             if counts.rows_affected() == 0 || enrolment != Some(id) {
@@ -227,18 +249,7 @@ impl Store {
             }
             remove_codes!(tx, change.user_id);
             add_codes!(tx, change.user_id, code_hashes);
-            let mut changes = tx
-                .end_sessions(
-                    change.user_id,
-                    change.session_id,
-                    EndReason::FactorChanged,
-                    change.now,
-                )
-                .await?;
-            changes.push(SecurityChange::UserChanged(change.user_id));
-            tx.tell(&change.event).await?;
-            tx.enqueue(&change.mail).await?;
-            tx.commit_with(&changes, change.now, &self.news).await?;
+            commit_change!(tx, change, &self.news);
             Ok(true)
         })
     }
@@ -267,18 +278,7 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             remove_codes!(tx, change.user_id);
-            let mut changes = tx
-                .end_sessions(
-                    change.user_id,
-                    change.session_id,
-                    EndReason::FactorChanged,
-                    change.now,
-                )
-                .await?;
-            changes.push(SecurityChange::UserChanged(change.user_id));
-            tx.tell(&change.event).await?;
-            tx.enqueue(&change.mail).await?;
-            tx.commit_with(&changes, change.now, &self.news).await?;
+            commit_change!(tx, change, &self.news);
             Ok(true)
         })
     }

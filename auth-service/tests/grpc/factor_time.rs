@@ -16,6 +16,7 @@ on_both_databases!(
     a_code_is_good_one_step_around_now_and_once,
     wrong_codes_make_waiting_and_recovery_codes_do_not_wait,
     only_a_recent_login_sets_one_up,
+    setting_one_up_does_not_take_longer_than_that,
 );
 
 async fn a_code_is_good_one_step_around_now_and_once(service: Service) {
@@ -128,4 +129,21 @@ async fn only_a_recent_login_sets_one_up(service: Service) {
     );
     let again = service.login(ADA).await;
     start(&again.access).await.unwrap();
+}
+
+async fn setting_one_up_does_not_take_longer_than_that(service: Service) {
+    let ada = service.user(ADA).await;
+    let app = service.begin(&ada).await;
+    service.clock.turn(TimeDelta::minutes(15));
+    let ada = service.refresh(&ada.refresh).await.unwrap();
+    let late = refused(service.confirm(&ada, &app.code(service.clock.now())).await);
+    assert_eq!(late.reason, "SECOND_FACTOR_NOT_STARTED");
+    let ada = service.login(ADA).await;
+    let app = service.begin(&ada).await;
+    service.clock.turn(TimeDelta::minutes(14));
+    let ada = service.refresh(&ada.refresh).await.unwrap();
+    service
+        .confirm(&ada, &app.code(service.clock.now()))
+        .await
+        .unwrap();
 }

@@ -24,6 +24,7 @@ on_both_databases!(
     one_of_two_staff_users_who_go_at_once_stays,
     nobody_gets_in_while_the_account_goes,
     everything_that_is_held_is_told,
+    a_second_factor_is_told_without_its_secret,
     a_part_does_not_pass_for_the_whole,
 );
 
@@ -346,6 +347,35 @@ async fn everything_that_is_held_is_told(service: Service) {
         (told.events.len(), told.cut),
         (1_000, vec!["events".to_owned(), "courses_taught".to_owned()])
     );
+}
+
+async fn a_second_factor_is_told_without_its_secret(service: Service) {
+    let courses = FakeCourses::start();
+    let service = beside(service, &courses).await;
+    let ada = service.user(ADA).await;
+    let access = ada.access.clone();
+    let export = || {
+        let (mut accounts, request) = (service.accounts(), as_user(&access, pb::ExportRequest {}));
+        async move { accounts.export(request).await.unwrap().into_inner().second_factor }
+    };
+    assert_eq!(export().await, None);
+    let app = service.begin(&ada).await;
+    let begun = export().await.unwrap();
+    assert!(begun.created_at.is_some() && begun.counts_since.is_none());
+    let codes = service.confirm(&ada, &app.code(service.clock.now())).await;
+    let codes = codes.unwrap().into_inner().recovery_codes;
+    service
+        .step_up(&access, &app.wrong_code(service.clock.now()))
+        .await
+        .unwrap_err();
+    assert_eq!(export().await.unwrap().failures, 1);
+    service.step_up(&access, &codes[3]).await.unwrap();
+    let told = export().await.unwrap();
+    assert!(told.counts_since.is_some());
+    let used = told.recovery_codes.iter().filter(|code| code.used_at.is_some());
+    assert_eq!((told.recovery_codes.len(), used.count()), (10, 1));
+    let shown = format!("{told:?}");
+    assert!(!codes.iter().any(|code| shown.contains(code)));
 }
 
 async fn a_part_does_not_pass_for_the_whole(service: Service) {

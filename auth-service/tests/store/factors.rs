@@ -24,6 +24,7 @@ on_both!(
     an_attempt_is_kept_whole_or_not_at_all,
     a_recovery_code_is_used_up_with_its_attempt,
     a_factor_counts_from_its_confirmation_on,
+    an_enrolment_that_was_left_lying_is_not_confirmed,
     a_factor_is_removed_with_its_codes,
     recovery_codes_are_replaced_together,
     a_session_is_opened_with_what_the_account_asks_for,
@@ -111,7 +112,10 @@ impl World {
                 .unwrap()
         );
         let change = change(user, None, now);
-        let confirmed = self.store.confirm_factor(id, &hashes("code"), &change).await;
+        let confirmed = self
+            .store
+            .confirm_factor(id, at(-15), &hashes("code"), &change)
+            .await;
         assert!(confirmed.unwrap());
         id
     }
@@ -138,7 +142,12 @@ async fn an_enrolment_replaces_one_that_does_not_count(world: World) {
     let confirm = |id| {
         let change = change(&ada, None, at(1));
         let store = world.store.clone();
-        async move { store.confirm_factor(id, &hashes("code"), &change).await.unwrap() }
+        async move {
+            store
+                .confirm_factor(id, at(-15), &hashes("code"), &change)
+                .await
+                .unwrap()
+        }
     };
     assert!(!confirm(first).await);
     assert!(confirm(second).await);
@@ -237,7 +246,10 @@ async fn a_factor_counts_from_its_confirmation_on(world: World) {
     world.store.start_factor(ada.id, id, b"x", at(0)).await.unwrap();
     let revision = world.store.security_revision().await.unwrap();
     let change = change(&ada, Some(here.id), at(1));
-    let confirmed = world.store.confirm_factor(id, &hashes("code"), &change).await;
+    let confirmed = world
+        .store
+        .confirm_factor(id, at(-15), &hashes("code"), &change)
+        .await;
     assert!(confirmed.unwrap());
     let expected = User {
         factor_since: Some(at(1)),
@@ -264,9 +276,30 @@ async fn a_factor_counts_from_its_confirmation_on(world: World) {
     let bob = world.add(inactive).await;
     world.store.start_factor(bob.id, id, b"x", at(0)).await.unwrap();
     let change = self::change(&bob, None, at(1));
-    let refused = world.store.confirm_factor(id, &hashes("other"), &change).await;
+    let refused = world
+        .store
+        .confirm_factor(id, at(-15), &hashes("other"), &change)
+        .await;
     assert!(!refused.unwrap(), "an account that is not active");
     assert_eq!(world.count("recovery_codes").await, 3);
+}
+
+async fn an_enrolment_that_was_left_lying_is_not_confirmed(world: World) {
+    let ada = world.add(user("ada@example.org")).await;
+    let id = new_id();
+    assert!(world.store.start_factor(ada.id, id, b"x", at(0)).await.unwrap());
+    let confirm = async |since| {
+        let (change, hashes) = (change(&ada, None, at(1)), hashes("code"));
+        let confirmed = world.store.confirm_factor(id, since, &hashes, &change);
+        confirmed.await.unwrap()
+    };
+    assert!(!confirm(at(0)).await);
+    assert_eq!(world.now(&ada).await.factor_since, None);
+    assert_eq!(
+        (world.count("recovery_codes").await, world.mails().await.len()),
+        (0, 0)
+    );
+    assert!(confirm(at(-1)).await);
 }
 
 async fn changes(world: &World, revision: i64) -> Vec<SecurityChange> {
