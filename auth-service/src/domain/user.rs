@@ -8,8 +8,8 @@ use crate::{
         error::Error,
         event::Events,
         factor::FactorError,
+        page::{next_page, page},
         profile::{ProfileChange, not_changed},
-        session::{next_page, page},
     },
     model::{
         event::Actor,
