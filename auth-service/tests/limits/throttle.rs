@@ -9,7 +9,7 @@ use tonic::{Code, Request, Status, transport::Endpoint};
 
 use crate::{
     on_both_databases,
-    support::{Ground, PASSWORD, Refused, Service, as_service, as_user, mask, refused, registration},
+    support::{Ground, PASSWORD, Refused, Service, as_service_from, as_user, mask, refused, registration},
 };
 
 const ADA: &str = "ada@example.org";
