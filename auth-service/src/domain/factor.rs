@@ -23,7 +23,7 @@ use crate::{
     store::{Store, factor::FactorChange},
 };
 
-/// How long ago somebody may have logged in who sets up a first second factor.
+/// How long ago somebody without a second factor may have logged in who changes how one logs in to the account.
 pub const RECENT_LOGIN: TimeDelta = TimeDelta::minutes(15);
 /// Why something about a second factor cannot be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -90,10 +90,7 @@ impl Factors {
         if user.factor_since.is_some() {
             return Err(FactorError::Exists.into());
         }
-        // A session left open is not enough to lock its owner out.
-        if now - caller.auth_time > RECENT_LOGIN {
-            return Err(FactorError::NotRecent.into());
-        }
+        caller.shown_lately(now)?;
         let secret: [u8; SECRET_LEN] = self.entropy.bytes()?;
         let sealed = self.sealing.seal(user.id.as_bytes(), &secret)?;
         let id = self.entropy.new_id(now)?;

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         error::Error,
         event::Events,
-        factor::Factors,
+        factor::{FactorError, Factors, RECENT_LOGIN},
         page::{next_page, page},
         password_pool::PasswordPool,
         refresh_token::{Claimed, RefreshTokens},
@@ -102,6 +102,21 @@ impl Caller {
     /// Whether the account has a second factor that was not proved a moment ago.
     pub fn lacks_fresh_factor(&self, now: DateTime<Utc>) -> bool {
         self.user.factor_since.is_some() && !self.has_fresh_factor(now)
+    }
+
+    /// Refuses who has not shown lately who they are: by the second factor of the account, by a login where it has
+    /// none. An access token alone, or a session left open, is not enough to take an account from its owner.
+    ///
+    /// # Errors
+    /// [`FactorError::NotFresh`], [`FactorError::NotRecent`].
+    pub fn shown_lately(&self, now: DateTime<Utc>) -> Result<(), FactorError> {
+        if self.lacks_fresh_factor(now) {
+            Err(FactorError::NotFresh)
+        } else if self.user.factor_since.is_none() && now - self.auth_time > RECENT_LOGIN {
+            Err(FactorError::NotRecent)
+        } else {
+            Ok(())
+        }
     }
 }
 
