@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::{
     domain::{
         error::Error,
+        factor::FactorError,
         session::{Sessions, Tokens},
     },
     model::{
@@ -21,7 +22,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a missing field, [`Error::InvalidCredentials`] for all that is wrong with the
-    /// rest, [`FactorError::Required`](super::factor::FactorError) when only a code is missing, [`Error::Busy`].
+    /// rest, [`FactorError::Required`] when only a code is missing, [`Error::Busy`].
     pub async fn login(
         &self,
         username: &str,
@@ -67,7 +68,8 @@ impl Sessions {
         if verdict.outdated {
             stored = self.renew(&user, stored, password, by, deadline).await?;
         }
-        let factors = self.factors.at_login(&user, code, by).await?;
+        let factors = self.factors.at_login(&user, code, by).await;
+        let factors = factors.map_err(|error| self.unproved(by, user.id, error))?;
 
         let now = self.clock.now();
         let session = Session {
@@ -104,6 +106,22 @@ impl Sessions {
     fn refused(&self, by: &Actor, subject_id: Option<Uuid>, why: &str) -> Error {
         self.events.note(EventKind::LoginFailed, by, subject_id, why);
         Error::InvalidCredentials
+    }
+
+    /// The refusal of a login with the right password and no good code, noted: whoever gets as far knows the password.
+    /// Only that a code is missing is told.
+    fn unproved(&self, by: &Actor, user_id: Uuid, error: Error) -> Error {
+        let why = match error {
+            Error::Factor(FactorError::Required) => "second factor missing",
+            Error::Factor(FactorError::WrongCode) => "code refused",
+            _ => "code not looked at",
+        };
+        let refused = self.refused(by, Some(user_id), why);
+        match error {
+            Error::Factor(FactorError::Required) => error,
+            Error::Factor(_) => refused,
+            other => other,
+        }
     }
 
     /// The refusal of a login that was not counted because too many had failed, noted. It says what any other says.

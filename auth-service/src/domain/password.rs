@@ -152,17 +152,16 @@ impl Accounts {
             .passwords
             .verify(current, Some(stored.clone()), deadline)
             .await?;
-        self.throttle
-            .password(user_id, verdict.matches)
-            .await?
-            .or_refuse()?;
+        let counted = self.throttle.password(user_id, verdict.matches).await?;
+        if !(verdict.matches && counted.is_let_in()) {
+            let kind = EventKind::PasswordRefused;
+            self.events
+                .note(kind, by, Some(user_id), "change of the password");
+        }
+        counted.or_refuse()?;
         match verdict.matches {
             true => Ok(stored),
-            false => {
-                self.events
-                    .note(EventKind::PasswordChangeFailed, by, Some(user_id), "");
-                Err(Error::field("current_password", WRONG))
-            }
+            false => Err(Error::field("current_password", WRONG)),
         }
     }
 
