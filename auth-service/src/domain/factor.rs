@@ -12,7 +12,10 @@ use service_runtime::{clock::Clock, entropy::Entropy, secret::Secret};
 use uuid::Uuid;
 
 use crate::{
-    domain::{error::Error, event::Events, outbox::Bell, sealing::Sealing, session::Caller, totp},
+    domain::{
+        error::Error, event::Events, outbox::Bell, sealing::Sealing, session::Caller, throttle::Throttle,
+        totp,
+    },
     model::{
         event::Actor,
         event_kind::EventKind,
@@ -65,6 +68,8 @@ pub struct Factors {
     pub entropy: Entropy,
     /// Who seals secrets.
     pub(crate) sealing: Arc<Sealing>,
+    /// Who counts changes.
+    pub throttle: Throttle,
     /// Rung when mail was queued.
     pub bell: Bell,
     /// Who tells the trail.
@@ -107,7 +112,7 @@ impl Factors {
     ///
     /// # Errors
     /// [`Error::Invalid`], [`FactorError::Exists`], [`FactorError::NotStarted`], [`FactorError::WrongCode`],
-    /// [`FactorError::Throttled`].
+    /// [`FactorError::Throttled`], [`Error::Throttled`].
     pub async fn confirm(
         &self,
         caller: &Caller,
@@ -122,6 +127,7 @@ impl Factors {
             Error::Factor(FactorError::Missing) => FactorError::NotStarted.into(),
             other => other,
         })?;
+        self.count_change(caller).await?;
         let (codes, hashes) = recovery::make(&self.entropy, caller.user.id)?;
         let (kind, mail) = (EventKind::FactorAdded, MailKind::SecondFactorAdded);
         let change = self.change(&caller.user, Some(caller.session_id), kind, mail, by)?;
@@ -136,9 +142,11 @@ impl Factors {
     /// Removes the caller's factor, by a code or because it was proved a moment ago.
     ///
     /// # Errors
-    /// [`FactorError::Missing`], [`FactorError::NotFresh`], [`FactorError::WrongCode`], [`FactorError::Throttled`].
+    /// [`FactorError::Missing`], [`FactorError::NotFresh`], [`FactorError::WrongCode`], [`FactorError::Throttled`],
+    /// [`Error::Throttled`].
     pub async fn remove(&self, caller: &Caller, code: &Secret<String>, by: &Actor) -> Result<(), Error> {
         let since = self.proved(caller, code, by).await?;
+        self.count_change(caller).await?;
         self.remove_of(&caller.user, since, Some(caller.session_id), by)
             .await
     }
@@ -163,6 +171,7 @@ impl Factors {
         by: &Actor,
     ) -> Result<Vec<Secret<String>>, Error> {
         let since = self.proved(caller, code, by).await?;
+        self.count_change(caller).await?;
         let (codes, hashes) = recovery::make(&self.entropy, caller.user.id)?;
         let (kind, mail) = (EventKind::RecoveryCodesReplaced, MailKind::RecoveryCodesRenewed);
         let change = self.change(&caller.user, None, kind, mail, by)?;
@@ -187,6 +196,11 @@ impl Factors {
             return Err(FactorError::NotFresh.into());
         }
         Ok(since)
+    }
+
+    /// Counts a change that the caller has proved that they may make: each one queues a mail.
+    async fn count_change(&self, caller: &Caller) -> Result<(), Error> {
+        self.throttle.credential_change(caller.user.id).await?.or_refuse()
     }
 
     async fn remove_of(

@@ -111,6 +111,7 @@ impl Accounts {
             return Err(Error::Invalid(faults));
         };
         let mut stored = self.stored_form_of(user.id, current, by, deadline).await?;
+        self.throttle.credential_change(user.id).await?.or_refuse()?;
         let password_hash = self.passwords.hash(new, deadline).await?;
         let now = self.clock.now();
         let notice = self.notice(MailKind::PasswordChanged, &user.username, now)?;
