@@ -221,6 +221,7 @@ pub async fn open_rules(config: &Config, clock: &Clock, entropy: &Entropy) -> Re
         clock: clock.clone(),
         entropy: entropy.clone(),
         sealing: Arc::new(Sealing::new(&secrets, "second-factor", entropy.clone())),
+        throttle: throttle.clone(),
         bell: accounts.bell.clone(),
         events: events.clone(),
     };
@@ -329,6 +330,7 @@ async fn assemble(
         store: store.clone(),
         clock: clock.clone(),
         events: events.clone(),
+        throttle: accounts.throttle.clone(),
         courses: courses.clone(),
     };
     let messenger = Messenger {

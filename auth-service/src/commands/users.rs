@@ -18,7 +18,7 @@ use service_runtime::{
 use super::{json_flag, refused, tell};
 use crate::{
     Config, Rules,
-    domain::user::{UserChange, UserQuery},
+    domain::user::{Granter, UserChange, UserQuery},
     grpc::encode,
     model::{event::Actor, user::User},
     open_rules,
@@ -132,7 +132,7 @@ async fn create(rules: &Rules, entropy: &Entropy, matches: &ArgMatches) -> Resul
         let id = user.id.to_string();
         user = rules
             .users
-            .update(&Actor::default(), &id, change, None)
+            .update(Granter::Operator, &Actor::default(), &id, change, None)
             .await
             .map_err(refused)?;
     }
@@ -184,7 +184,7 @@ async fn update(rules: &Rules, matches: &ArgMatches) -> Result<(), Box<dyn Error
     let id = user.id.to_string();
     let user = rules
         .users
-        .update(&Actor::default(), &id, change, None)
+        .update(Granter::Operator, &Actor::default(), &id, change, None)
         .await
         .map_err(refused)?;
     show(matches, user);

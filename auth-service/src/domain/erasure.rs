@@ -70,7 +70,12 @@ impl Erasures {
             let stored = self.store.password_hash(id).await?.ok_or(Error::TokenInvalid)?;
             let compared = self.passwords.verify(password, Some(stored.clone()), deadline);
             let matches = compared.await?.matches;
-            self.throttle.password(id, matches).await?.or_refuse()?;
+            let counted = self.throttle.password(id, matches).await?;
+            if !(matches && counted.is_let_in()) {
+                let kind = EventKind::PasswordRefused;
+                self.events.note(kind, by, Some(id), "deletion of the account");
+            }
+            counted.or_refuse()?;
             if !matches {
                 break;
             }

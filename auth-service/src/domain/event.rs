@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     domain::{
         error::Error,
-        session::{next_page, page},
+        page::{next_page, page},
         sighting::{Sighting, times_more},
     },
     model::{

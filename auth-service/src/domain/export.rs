@@ -5,7 +5,7 @@ use service_runtime::{clock::Clock, grpc::context::RequestContext};
 
 use crate::{
     course_client::CourseClient,
-    domain::{error::Error, event::Events, session::Caller},
+    domain::{error::Error, event::Events, session::Caller, throttle::Throttle},
     model::{event::Actor, event_kind::EventKind, export::CoursesPart, user::User},
     store::{Store, export::Held},
 };
@@ -22,6 +22,8 @@ pub struct Exports {
     pub clock: Clock,
     /// Who tells the trail.
     pub events: Events,
+    /// Who counts copies.
+    pub throttle: Throttle,
     /// Who holds a part.
     pub courses: CourseClient,
 }
@@ -45,7 +47,7 @@ impl Exports {
     /// Reads what is held about the caller, and tells the trail so.
     ///
     /// # Errors
-    /// [`Error::CoursesUnavailable`].
+    /// [`Error::Throttled`], [`Error::CoursesUnavailable`].
     pub async fn export(
         &self,
         caller: &Caller,
@@ -53,6 +55,7 @@ impl Exports {
         context: &RequestContext,
     ) -> Result<Export, Error> {
         let (id, now) = (caller.user.id, self.clock.now());
+        self.throttle.export(id).await?.or_refuse()?;
         let courses = self.courses.held(context, id).await.map_err(|error| {
             tracing::warn!(request_id = &*context.request_id, %error, "an export waits for course-service");
             Error::CoursesUnavailable

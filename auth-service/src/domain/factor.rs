@@ -12,7 +12,10 @@ use service_runtime::{clock::Clock, entropy::Entropy, secret::Secret};
 use uuid::Uuid;
 
 use crate::{
-    domain::{error::Error, event::Events, outbox::Bell, sealing::Sealing, session::Caller, totp},
+    domain::{
+        error::Error, event::Events, outbox::Bell, sealing::Sealing, session::Caller, throttle::Throttle,
+        totp,
+    },
     model::{
         event::Actor,
         event_kind::EventKind,
@@ -23,7 +26,7 @@ use crate::{
     store::{Store, factor::FactorChange},
 };
 
-/// How long ago somebody may have logged in who sets up a first second factor.
+/// How long ago somebody without a second factor may have logged in who changes how one logs in to the account.
 pub const RECENT_LOGIN: TimeDelta = TimeDelta::minutes(15);
 /// Why something about a second factor cannot be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +68,8 @@ pub struct Factors {
     pub entropy: Entropy,
     /// Who seals secrets.
     pub(crate) sealing: Arc<Sealing>,
+    /// Who counts changes.
+    pub throttle: Throttle,
     /// Rung when mail was queued.
     pub bell: Bell,
     /// Who tells the trail.
@@ -90,10 +95,7 @@ impl Factors {
         if user.factor_since.is_some() {
             return Err(FactorError::Exists.into());
         }
-        // A session left open is not enough to lock its owner out.
-        if now - caller.auth_time > RECENT_LOGIN {
-            return Err(FactorError::NotRecent.into());
-        }
+        caller.shown_lately(now)?;
         let secret: [u8; SECRET_LEN] = self.entropy.bytes()?;
         let sealed = self.sealing.seal(user.id.as_bytes(), &secret)?;
         let id = self.entropy.new_id(now)?;
@@ -110,7 +112,7 @@ impl Factors {
     ///
     /// # Errors
     /// [`Error::Invalid`], [`FactorError::Exists`], [`FactorError::NotStarted`], [`FactorError::WrongCode`],
-    /// [`FactorError::Throttled`].
+    /// [`FactorError::Throttled`], [`Error::Throttled`].
     pub async fn confirm(
         &self,
         caller: &Caller,
@@ -125,6 +127,7 @@ impl Factors {
             Error::Factor(FactorError::Missing) => FactorError::NotStarted.into(),
             other => other,
         })?;
+        self.count_change(caller).await?;
         let (codes, hashes) = recovery::make(&self.entropy, caller.user.id)?;
         let (kind, mail) = (EventKind::FactorAdded, MailKind::SecondFactorAdded);
         let change = self.change(&caller.user, Some(caller.session_id), kind, mail, by)?;
@@ -142,9 +145,11 @@ impl Factors {
     /// Removes the caller's factor, by a code or because it was proved a moment ago.
     ///
     /// # Errors
-    /// [`FactorError::Missing`], [`FactorError::NotFresh`], [`FactorError::WrongCode`], [`FactorError::Throttled`].
+    /// [`FactorError::Missing`], [`FactorError::NotFresh`], [`FactorError::WrongCode`], [`FactorError::Throttled`],
+    /// [`Error::Throttled`].
     pub async fn remove(&self, caller: &Caller, code: &Secret<String>, by: &Actor) -> Result<(), Error> {
         let since = self.proved(caller, code, by).await?;
+        self.count_change(caller).await?;
         self.remove_of(&caller.user, since, Some(caller.session_id), by)
             .await
     }
@@ -169,6 +174,7 @@ impl Factors {
         by: &Actor,
     ) -> Result<Vec<Secret<String>>, Error> {
         let since = self.proved(caller, code, by).await?;
+        self.count_change(caller).await?;
         let (codes, hashes) = recovery::make(&self.entropy, caller.user.id)?;
         let (kind, mail) = (EventKind::RecoveryCodesReplaced, MailKind::RecoveryCodesRenewed);
         let change = self.change(&caller.user, None, kind, mail, by)?;
@@ -193,6 +199,11 @@ impl Factors {
             return Err(FactorError::NotFresh.into());
         }
         Ok(since)
+    }
+
+    /// Counts a change that the caller has proved that they may make: each one queues a mail.
+    async fn count_change(&self, caller: &Caller) -> Result<(), Error> {
+        self.throttle.credential_change(caller.user.id).await?.or_refuse()
     }
 
     async fn remove_of(

@@ -111,6 +111,7 @@ impl Accounts {
             return Err(Error::Invalid(faults));
         };
         let mut stored = self.stored_form_of(user.id, current, by, deadline).await?;
+        self.throttle.credential_change(user.id).await?.or_refuse()?;
         let password_hash = self.passwords.hash(new, deadline).await?;
         let now = self.clock.now();
         let notice = self.notice(MailKind::PasswordChanged, &user.username, now)?;
@@ -152,17 +153,16 @@ impl Accounts {
             .passwords
             .verify(current, Some(stored.clone()), deadline)
             .await?;
-        self.throttle
-            .password(user_id, verdict.matches)
-            .await?
-            .or_refuse()?;
+        let counted = self.throttle.password(user_id, verdict.matches).await?;
+        if !(verdict.matches && counted.is_let_in()) {
+            let kind = EventKind::PasswordRefused;
+            self.events
+                .note(kind, by, Some(user_id), "change of the password");
+        }
+        counted.or_refuse()?;
         match verdict.matches {
             true => Ok(stored),
-            false => {
-                self.events
-                    .note(EventKind::PasswordChangeFailed, by, Some(user_id), "");
-                Err(Error::field("current_password", WRONG))
-            }
+            false => Err(Error::field("current_password", WRONG)),
         }
     }
 

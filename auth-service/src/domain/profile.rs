@@ -58,7 +58,8 @@ impl Accounts {
     /// Changes the caller's profile, and asks a new address to confirm itself.
     ///
     /// # Errors
-    /// [`Error::UsernameTaken`], [`Error::EtagMismatch`], [`Error::Throttled`].
+    /// [`Error::UsernameTaken`], [`Error::EtagMismatch`], [`Error::Throttled`]; for a new address
+    /// [`FactorError::NotFresh`](super::factor::FactorError), [`FactorError::NotRecent`](super::factor::FactorError).
     pub async fn update_profile(
         &self,
         caller: &Caller,
@@ -71,6 +72,8 @@ impl Accounts {
         let mut effects = Effects::default();
         let current = Username::parse(&caller.user.username).map_err(Error::internal)?;
         if let Some(new) = username.as_ref().filter(|new| new.key() != current.key()) {
+            // Whoever reads the mail of the new address can set the password.
+            caller.shown_lately(now)?;
             self.throttle.username_change(caller.user.id).await?.or_refuse()?;
             let taken = self.store.user_by_username(new.key()).await?.is_some();
             if taken && self.disclose_existing {

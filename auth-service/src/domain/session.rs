@@ -1,33 +1,29 @@
-//! Logging in, staying logged in, ending it, and knowing who calls.
+//! Staying logged in, ending it, and knowing who calls. How one logs in is in [`login`](super::login).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use auth_client::{access::has_second_factor, access_token::AccessToken};
 use chrono::{DateTime, TimeDelta, Utc};
-use service_runtime::{
-    clock::Clock, entropy::Entropy, field::FieldError, page_token::PageTokens, secret::Secret,
-};
+use service_runtime::{clock::Clock, entropy::Entropy, page_token::PageTokens, secret::Secret};
 use uuid::Uuid;
 
 use crate::{
     domain::{
         error::Error,
         event::Events,
-        factor::Factors,
+        factor::{FactorError, Factors, RECENT_LOGIN},
+        page::{next_page, page},
         password_pool::PasswordPool,
         refresh_token::{Claimed, RefreshTokens},
         signing_key::KeyRing,
         throttle::Throttle,
     },
     model::{
-        client::Client,
         event::Actor,
         event_kind::EventKind,
         id,
-        password::PasswordPolicy,
         session::{EndReason, FRESH, LONGEST_SESSION, SECOND_FACTOR, Session},
         user::User,
-        username::Username,
     },
     store::{Store, session::SessionCursor},
 };
@@ -107,104 +103,24 @@ impl Caller {
     pub fn lacks_fresh_factor(&self, now: DateTime<Utc>) -> bool {
         self.user.factor_since.is_some() && !self.has_fresh_factor(now)
     }
+
+    /// Refuses who has not shown lately who they are: by the second factor of the account, by a login where it has
+    /// none. An access token alone, or a session left open, is not enough to take an account from its owner.
+    ///
+    /// # Errors
+    /// [`FactorError::NotFresh`], [`FactorError::NotRecent`].
+    pub fn shown_lately(&self, now: DateTime<Utc>) -> Result<(), FactorError> {
+        if self.lacks_fresh_factor(now) {
+            Err(FactorError::NotFresh)
+        } else if self.user.factor_since.is_none() && now - self.auth_time > RECENT_LOGIN {
+            Err(FactorError::NotRecent)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 impl Sessions {
-    /// Opens a session.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for a missing field, [`Error::InvalidCredentials`] for all that is wrong with the
-    /// rest, [`FactorError::Required`](super::factor::FactorError) when only a code is missing, [`Error::Busy`].
-    pub async fn login(
-        &self,
-        username: &str,
-        password: &Secret<String>,
-        code: &Secret<String>,
-        client: &Client,
-        by: &Actor,
-        deadline: Instant,
-    ) -> Result<Tokens, Error> {
-        let mut faults = Vec::new();
-        for (field, text) in [("username", username), ("password", password.expose().as_str())] {
-            if text.trim().is_empty() {
-                faults.push(FieldError::new(field, format!("The {field} field is required")));
-            }
-        }
-        if !faults.is_empty() {
-            return Err(Error::Invalid(faults));
-        }
-
-        // Whoever it is, known or not, active or not: one look-up, one comparison, one answer.
-        let credentials = match Username::parse(username) {
-            Ok(username) => self.store.credentials(username.key()).await?,
-            Err(_) => None,
-        };
-        let stored = credentials.as_ref().map(|it| it.password_hash.clone());
-        let verdict = self.passwords.verify(password, stored, deadline).await?;
-        let known = credentials.as_ref().map_or(&[][..], |it| &it.known_networks);
-        let is_active = credentials.as_ref().is_some_and(|it| it.user.is_active);
-        let is_right = verdict.matches && is_active;
-        let counted = self.throttle.login(username, client, known, is_right).await?;
-        let user_id = credentials.as_ref().map(|it| it.user.id);
-        let Some(credentials) = credentials.filter(|_| is_right && counted.is_let_in()) else {
-            let why = match user_id {
-                _ if !counted.is_let_in() => return Err(self.throttled(by, user_id)),
-                None => "unknown account",
-                Some(_) if !verdict.matches => "wrong password",
-                Some(_) => "inactive account",
-            };
-            return Err(self.refused(by, user_id, why));
-        };
-        let networks = self.throttle.networks_with(client, &credentials.known_networks);
-        let (user, mut stored) = (credentials.user, credentials.password_hash);
-        if verdict.outdated {
-            stored = self.renew(&user, stored, password, by, deadline).await?;
-        }
-        let factors = self.factors.at_login(&user, code, by).await?;
-
-        let now = self.clock.now();
-        let session = Session {
-            id: self.entropy.new_id(now)?,
-            user_id: user.id,
-            salt: self.entropy.bytes::<16>()?.to_vec(),
-            refresh_counter: 0,
-            user_agent: client.user_agent.clone(),
-            ip_address: client.ip_address.clone(),
-            factors,
-            auth_time: now,
-            created_at: now,
-            last_used_at: now,
-            expires_at: self.expiry(now, now),
-            ended_at: None,
-        };
-        let by_them = by.known_as(user.id, session.id);
-        let event = self.events.event(
-            EventKind::LoginSucceeded,
-            &by_them,
-            Some(user.id),
-            session.factors.join(" "),
-        )?;
-        let opened = self
-            .store
-            .open_session(&session, &stored, networks.as_deref(), Some(&event));
-        match opened.await? {
-            Some(user) => self.tokens(&session, 0, user, now),
-            None => Err(self.refused(by, Some(user.id), "changed meanwhile")),
-        }
-    }
-
-    /// The refusal of a login, noted. It says the same whatever the reason, which only the trail has.
-    fn refused(&self, by: &Actor, subject_id: Option<Uuid>, why: &str) -> Error {
-        self.events.note(EventKind::LoginFailed, by, subject_id, why);
-        Error::InvalidCredentials
-    }
-
-    /// The refusal of a login that was not counted because too many had failed, noted. It says what any other says.
-    fn throttled(&self, by: &Actor, subject_id: Option<Uuid>) -> Error {
-        self.events.note(EventKind::LoginThrottled, by, subject_id, "");
-        Error::InvalidCredentials
-    }
-
     /// Goes on with a session.
     ///
     /// # Errors
@@ -410,7 +326,7 @@ impl Sessions {
         Err(Error::RefreshFailed)
     }
 
-    fn tokens(
+    pub(super) fn tokens(
         &self,
         session: &Session,
         counter: i64,
@@ -436,87 +352,7 @@ impl Sessions {
         })
     }
 
-    fn expiry(&self, created_at: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+    pub(super) fn expiry(&self, created_at: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
         (now + self.refresh_lifetime).min(created_at + LONGEST_SESSION)
     }
-
-    /// Replaces an outdated stored password now that the password is known; says which form is stored. That
-    /// it cannot be replaced must not fail a login that succeeds.
-    async fn renew(
-        &self,
-        user: &User,
-        stored: String,
-        password: &Secret<String>,
-        by: &Actor,
-        deadline: Instant,
-    ) -> Result<String, Error> {
-        let renew = async {
-            let any = PasswordPolicy {
-                min_length: 0,
-                strong: false,
-            };
-            // Longer than what is allowed today: it stays as it is.
-            let password = any
-                .check(password.expose(), &[])
-                .map_err(|message| Error::field("password", message))?;
-            let renewed = self.passwords.hash(password, deadline).await?;
-            let replaced = self.store.renew_password_hash(user.id, &stored, &renewed).await?;
-            Ok::<_, Error>(replaced.then_some(renewed))
-        };
-        match renew.await {
-            Ok(Some(renewed)) => Ok(renewed),
-            Ok(None) => self.replaced_meanwhile(user.id, password, by, deadline).await,
-            Err(error) => {
-                tracing::warn!(user_id = %user.id, %error, "an outdated password hash was not replaced");
-                Ok(stored)
-            }
-        }
-    }
-
-    /// The form that is stored since another login, or a change of the password, was faster: the password may
-    /// still be the one.
-    async fn replaced_meanwhile(
-        &self,
-        user_id: Uuid,
-        password: &Secret<String>,
-        by: &Actor,
-        deadline: Instant,
-    ) -> Result<String, Error> {
-        let stored = self.store.password_hash(user_id).await?;
-        let compared = self.passwords.verify(password, stored.clone(), deadline).await?;
-        stored
-            .filter(|_| compared.matches)
-            .ok_or_else(|| self.refused(by, Some(user_id), "changed meanwhile"))
-    }
-}
-
-/// Reads the paging part of a list request.
-pub(crate) fn page<C: serde::de::DeserializeOwned>(
-    pages: &PageTokens,
-    scope: &impl serde::Serialize,
-    page_size: i32,
-    page_token: &str,
-) -> Result<(i64, Option<C>), Error> {
-    let bad = |bad: service_runtime::page_token::BadPage| Error::field(bad.field(), bad.to_string());
-    let size = service_runtime::page_token::page_size(page_size).map_err(bad)?;
-    Ok((size, pages.decode(scope, page_token).map_err(bad)?))
-}
-
-/// Cuts a list that was read one item too far, and makes the token of the next page if there is one.
-pub(crate) fn next_page<T, C: serde::Serialize>(
-    pages: &PageTokens,
-    scope: &impl serde::Serialize,
-    items: &mut Vec<T>,
-    size: i64,
-    cursor: impl FnOnce(&T) -> C,
-) -> String {
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    if items.len() <= size {
-        return String::new();
-    }
-    items.truncate(size);
-    items
-        .last()
-        .map(|last| pages.encode(scope, &cursor(last)))
-        .unwrap_or_default()
 }

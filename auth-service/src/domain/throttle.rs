@@ -20,9 +20,9 @@ use crate::{
         mail::MailKind,
         network::Network,
         throttle::{
-            Found, LOGIN, LOGIN_NETWORK, LOGIN_NETWORK_KNOWN, LOGIN_STRANGERS, LOGIN_UNTOLD, Lane, Limit,
-            MAIL_CONFIRM, MAIL_NETWORK, MAIL_NOTICE, MAIL_RESET, MAIL_VERIFY, PASSWORD, REGISTRATION,
-            USERNAME_CHANGE, Weight,
+            CREDENTIAL_CHANGE, EXPORT, Found, LOGIN, LOGIN_NETWORK, LOGIN_NETWORK_KNOWN, LOGIN_STRANGERS,
+            LOGIN_UNTOLD, Lane, Limit, MAIL_CONFIRM, MAIL_NETWORK, MAIL_NOTICE, MAIL_RESET, MAIL_VERIFY,
+            PASSWORD, REGISTRATION, USERNAME_CHANGE, Weight,
         },
         username::Username,
     },
@@ -220,9 +220,30 @@ impl Throttle {
     /// # Errors
     /// When the database cannot serve.
     pub async fn username_change(&self, user_id: Uuid) -> Result<Verdict, Error> {
+        self.by_user(USERNAME_CHANGE, user_id).await
+    }
+
+    /// Counts a change of how one logs in to an account. What it takes has been proved: nobody else uses up its
+    /// owner's share.
+    ///
+    /// # Errors
+    /// When the database cannot serve.
+    pub async fn credential_change(&self, user_id: Uuid) -> Result<Verdict, Error> {
+        self.by_user(CREDENTIAL_CHANGE, user_id).await
+    }
+
+    /// Counts a copy of their data that somebody takes.
+    ///
+    /// # Errors
+    /// When the database cannot serve.
+    pub async fn export(&self, user_id: Uuid) -> Result<Verdict, Error> {
+        self.by_user(EXPORT, user_id).await
+    }
+
+    async fn by_user(&self, limit: Limit, user_id: Uuid) -> Result<Verdict, Error> {
         let account = self.tag("user", user_id.as_bytes());
         self.one(Lane {
-            limit: USERNAME_CHANGE,
+            limit,
             account,
             network: Vec::new(),
             weight: Weight::One,

@@ -8,8 +8,9 @@ use crate::{
         error::Error,
         event::Events,
         factor::FactorError,
+        page::{next_page, page},
         profile::{ProfileChange, not_changed},
-        session::{next_page, page},
+        session::Caller,
     },
     model::{
         event::Actor,
@@ -52,6 +53,15 @@ pub struct UserChange {
     pub is_active: Option<bool>,
     /// Whether the account administers the site.
     pub is_staff: Option<bool>,
+}
+
+/// Who changes a user, as far as it decides whether they may let somebody administer the site.
+#[derive(Debug, Clone, Copy)]
+pub enum Granter<'a> {
+    /// An operator at the command line, who proves nothing here.
+    Operator,
+    /// Staff, who prove their second factor if they have one.
+    Staff(&'a Caller),
 }
 
 /// Which users to list.
@@ -129,10 +139,11 @@ impl Users {
     /// Changes a user. Taking `is_active` away ends their sessions; giving it stands for a proved address.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::EtagMismatch`], [`Error::LastStaffUser`]; [`FactorError::NotFresh`] for making
-    /// somebody staff.
+    /// [`Error::NotFound`], [`Error::EtagMismatch`], [`Error::LastStaffUser`]; [`FactorError::NotFresh`] for letting
+    /// somebody administer the site.
     pub async fn update(
         &self,
+        granter: Granter<'_>,
         by: &Actor,
         id: &str,
         change: UserChange,
@@ -144,33 +155,29 @@ impl Users {
             let mut effects = Effects::default();
             change.profile.apply(&mut user.profile);
             let (was_staff, was_active) = (user.is_staff, user.is_active);
-            user.is_staff = change.is_staff.unwrap_or(was_staff);
-            if user.is_staff && !was_staff && by.lacks_fresh_factor {
-                return Err(FactorError::NotFresh.into());
-            }
             match change.is_active {
                 Some(false) if user.is_active => effects.end_sessions = Some(EndReason::Deactivated),
                 // Otherwise the clean-up would take the account for one that nobody wanted.
                 Some(true) => user.verified_at = user.verified_at.or(Some(now)),
                 _ => {}
             }
-            user.is_active = change.is_active.unwrap_or(user.is_active);
-            for (was, is, gained, lost) in [
-                (
-                    was_staff,
-                    user.is_staff,
-                    EventKind::StaffGranted,
-                    EventKind::StaffRevoked,
-                ),
-                (
-                    was_active,
-                    user.is_active,
-                    EventKind::UserActivated,
-                    EventKind::UserDeactivated,
-                ),
+            user.is_staff = change.is_staff.unwrap_or(was_staff);
+            user.is_active = change.is_active.unwrap_or(was_active);
+            // Rights that rest until an account is active are given again by whoever activates it.
+            let is_granted = user.is_staff && (!was_staff || (user.is_active && !was_active));
+            if let Granter::Staff(caller) = granter
+                && is_granted
+                && caller.lacks_fresh_factor(now)
+            {
+                return Err(FactorError::NotFresh.into());
+            }
+            for (happened, kind) in [
+                (is_granted, EventKind::StaffGranted),
+                (was_staff && !user.is_staff, EventKind::StaffRevoked),
+                (!was_active && user.is_active, EventKind::UserActivated),
+                (was_active && !user.is_active, EventKind::UserDeactivated),
             ] {
-                if was != is {
-                    let kind = if is { gained } else { lost };
+                if happened {
                     effects.events.push(self.events.event(kind, by, Some(id), "")?);
                 }
             }

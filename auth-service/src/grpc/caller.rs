@@ -62,7 +62,6 @@ impl Identify for Callers {
             session_id: caller.map(|caller| caller.session_id),
             ip_address: client.map(|client| client.to_string()).unwrap_or_default(),
             request_id: (*context.request_id).to_owned(),
-            ..Actor::default()
         };
         self.events
             .note(EventKind::AccessDenied, &by, None, &*context.method);
@@ -115,13 +114,11 @@ impl Callers {
         context: &RequestContext,
         caller: Option<&Caller>,
     ) -> Actor {
-        let now = self.sessions.clock.now();
         Actor {
             user_id: caller.map(|caller| caller.user.id),
             session_id: caller.map(|caller| caller.session_id),
             ip_address: self.address(request),
             request_id: (*context.request_id).to_owned(),
-            lacks_fresh_factor: caller.is_some_and(|caller| caller.lacks_fresh_factor(now)),
         }
     }
 

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     domain::{
         event::Events,
-        user::{UserChange, UserQuery, Users},
+        user::{Granter, UserChange, UserQuery, Users},
     },
     grpc::{Callers, caller::caller, encode, event, mask, profile, refusal::status},
 };
@@ -83,7 +83,7 @@ impl UserService for UserApi {
             .map_err(told)?;
         let user = self
             .users
-            .update(&by, &message.id, change, revision)
+            .update(Granter::Staff(&caller), &by, &message.id, change, revision)
             .await
             .map_err(told)?;
         Ok(Response::new(encode::user(user)))

@@ -47,8 +47,6 @@ pub struct Actor {
     pub ip_address: String,
     /// In which request; empty when there is none.
     pub request_id: String,
-    /// Whether they have a second factor and did not prove it a moment ago.
-    pub lacks_fresh_factor: bool,
 }
 
 impl Actor {

@@ -48,7 +48,7 @@ kinds! {
     PasswordResetRequested "password_reset_requested" Info "A mail was asked for that sets a new password."
     PasswordReset "password_reset" Warning "A new password was set by the link of such a mail; all sessions were ended."
     PasswordChanged "password_changed" Info "Somebody changed their password; their other sessions were ended."
-    PasswordChangeFailed "password_change_failed" Warning "Somebody who was logged in gave a wrong current password."
+    PasswordRefused "password_refused" Warning "A password that somebody who was logged in gave again was refused; the detail says what for."
     UsernameChangeRequested "username_change_requested" Info "Somebody asked for another address; it is still to be confirmed."
     UsernameChanged "username_changed" Warning "An account got another address."
     LinkRefused "link_refused" Info "The token of a mail link was refused."

@@ -55,11 +55,15 @@ pub const MAIL_NOTICE: Limit = Limit::new("mail_notice", 4, 600);
 pub const MAIL_NETWORK: Limit = Limit::new("mail_network", 100, 20);
 /// New addresses that one account asks for.
 pub const USERNAME_CHANGE: Limit = Limit::new("username_change", 5, 600);
+/// Changes of how one logs in to an account, each of which is told to its mailbox.
+pub const CREDENTIAL_CHANGE: Limit = Limit::new("credential_change", 20, 600);
+/// Copies of their data that one account takes.
+pub const EXPORT: Limit = Limit::new("export", 10, 600);
 /// Wrong passwords of an account that is logged in.
 pub const PASSWORD: Limit = Limit::new("password", 10, 60);
 
 /// Every limit.
-pub const LIMITS: [Limit; 13] = [
+pub const LIMITS: [Limit; 15] = [
     LOGIN,
     LOGIN_UNTOLD,
     LOGIN_STRANGERS,
@@ -72,6 +76,8 @@ pub const LIMITS: [Limit; 13] = [
     MAIL_NOTICE,
     MAIL_NETWORK,
     USERNAME_CHANGE,
+    CREDENTIAL_CHANGE,
+    EXPORT,
     PASSWORD,
 ];
 

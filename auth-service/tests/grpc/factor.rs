@@ -45,6 +45,7 @@ on_both_databases!(
     recovery_codes_work_once_and_new_ones_replace_them,
     a_password_reset_does_not_get_around_it,
     making_staff_takes_a_fresh_factor,
+    activating_an_administrator_takes_one_too_and_is_told,
     the_trail_and_the_mailbox_are_told,
 );
 
@@ -312,6 +313,57 @@ async fn making_staff_takes_a_fresh_factor(service: Service) {
     update(access, false).await.unwrap();
     service.clock.turn(TimeDelta::minutes(5) + TimeDelta::seconds(1));
     is(&refused(update(&elevated, true).await), NOT_FRESH);
+}
+
+async fn activating_an_administrator_takes_one_too_and_is_told(service: Service) {
+    let root = service.staff("root@example.org").await;
+    let root = service.set_up(&root).await;
+    let access = root.session.access.as_str();
+    let inactive = |is_staff| {
+        move |user| auth_service::model::user::User {
+            is_staff,
+            is_active: false,
+            ..user
+        }
+    };
+    let bob = service.add("bob@example.org", inactive(true)).await;
+    let eve = service.add("eve@example.org", inactive(false)).await;
+    let activate = async |access: &str, id: uuid::Uuid, is_active: bool| {
+        let request = pb::UpdateUserRequest {
+            id: id.to_string(),
+            user: Some(pb::User {
+                is_active,
+                ..Default::default()
+            }),
+            update_mask: mask(&["is_active"]),
+            etag: String::new(),
+        };
+        service.users().update_user(as_user(access, request)).await
+    };
+    let told = async || -> Vec<String> {
+        let kinds = service_runtime::on!(&service.database, |pool| {
+            sqlx::query_scalar(
+                "SELECT severity || ' ' || kind FROM security_events WHERE subject_id = $1 ORDER BY kind",
+            )
+            .bind(bob.id)
+            .fetch_all(pool)
+            .await
+        });
+        kinds.unwrap()
+    };
+    is(&refused(activate(access, bob.id, true).await), NOT_FRESH);
+    assert!(!service.store.user(bob.id).await.unwrap().unwrap().is_active);
+    assert_eq!(told().await, Vec::<String>::new());
+    activate(access, eve.id, true).await.expect("no administrator");
+
+    let elevated = stepped_up(&service, access, &root.next_code(&service)).await;
+    activate(&elevated, bob.id, true).await.unwrap();
+    assert_eq!(told().await, ["critical staff_granted", "info user_activated"]);
+    activate(access, bob.id, true).await.expect("it changes nothing");
+    activate(access, bob.id, false)
+        .await
+        .expect("it takes rights away");
+    is(&refused(activate(access, bob.id, true).await), NOT_FRESH);
 }
 
 async fn the_trail_and_the_mailbox_are_told(service: Service) {

@@ -26,6 +26,7 @@ on_both_databases!(
     everything_that_is_held_is_told,
     a_second_factor_is_told_without_its_secret,
     a_part_does_not_pass_for_the_whole,
+    copies_of_ones_data_are_taken_now_and_then,
 );
 
 fn delete(password: &str) -> pb::DeleteAccountRequest {
@@ -405,4 +406,36 @@ async fn a_part_does_not_pass_for_the_whole(service: Service) {
     })
     .await;
     assert_eq!(courses.erased().last().unwrap().user_id, ada.user.id);
+}
+
+/// Each copy leaves an event and asks course-service.
+async fn copies_of_ones_data_are_taken_now_and_then(service: Service) {
+    let courses = FakeCourses::start();
+    let service = beside(service, &courses).await;
+    let (ada, bob) = (service.user(ADA).await, service.user("bob@example.org").await);
+    let export = |session: &Session| {
+        let request = as_user(&session.access, pb::ExportRequest {});
+        let mut accounts = service.accounts();
+        async move { accounts.export(request).await }
+    };
+    for _ in 0..10 {
+        export(&ada).await.unwrap();
+    }
+    // It is not even asked any more.
+    courses.feel(Mood::Broken);
+    let throttled = refused(export(&ada).await);
+    throttled.is(
+        Code::ResourceExhausted,
+        "THROTTLED",
+        "Too many attempts. Please try again later.",
+    );
+    assert!(throttled.retry);
+    courses.feel(Mood::Well);
+    let exports = events(&service).await;
+    let exports = exports.iter().filter(|kind| *kind == "data_exported").count();
+    assert_eq!(exports, 10);
+    export(&bob).await.unwrap();
+    service.clock.turn(TimeDelta::minutes(10));
+    export(&ada).await.unwrap();
+    assert_eq!(refused(export(&ada).await).reason, "THROTTLED");
 }

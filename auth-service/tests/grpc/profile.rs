@@ -1,11 +1,17 @@
 //! `GetProfile`, `UpdateProfile`.
 
+use chrono::TimeDelta;
 use proto::auth::v1 as pb;
 use tonic::Code;
 
-use crate::support::{Refused, Service, Session, as_user, mask, refused};
+use crate::{
+    on_both_databases,
+    support::{Refused, Service, Session, as_user, mask, refused},
+};
 
 const ADA: &str = "ada@example.org";
+
+on_both_databases!(a_new_address_takes_a_recent_login_or_a_fresh_factor);
 
 async fn update(
     service: &Service,
@@ -210,6 +216,69 @@ async fn a_new_address_waits_and_can_be_taken_back() {
         "TOKEN_INVALID",
         "Token is invalid or expired",
     );
+}
+
+/// Whoever reads the mail of the new address can set the password, so an access token alone is not enough.
+async fn a_new_address_takes_a_recent_login_or_a_fresh_factor(service: Service) {
+    let set = async |session: &Session, username: &str, paths: &[&str]| {
+        let profile = pb::Profile {
+            username: username.to_owned(),
+            bio: username.to_owned(),
+            ..Default::default()
+        };
+        update(&service, session, profile, paths, "").await
+    };
+    let step_up = ("INSUFFICIENT_USER_AUTHENTICATION", Code::Unauthenticated);
+    let ada = service.user(ADA).await;
+    service.clock.turn(TimeDelta::minutes(14));
+    let ada = service.refresh(&ada.refresh).await.unwrap();
+    service.clock.turn(TimeDelta::minutes(1));
+    set(&ada, "first@example.org", &["username"]).await.unwrap();
+    service.clock.turn(TimeDelta::seconds(1));
+    let before = (service.profile(&ada.access).await.unwrap(), service.mails().await);
+    set(&ada, "second@example.org", &["username", "bio"])
+        .await
+        .unwrap_err()
+        .is(
+            step_up.1,
+            step_up.0,
+            "Please log in again: this needs a login of the last 15 minutes.",
+        );
+    let after = (service.profile(&ada.access).await.unwrap(), service.mails().await);
+    assert_eq!(after, before, "nothing of it is done");
+    // All else is free, and so is taking the change back.
+    let other = set(&ada, "about me", &["bio"]).await.unwrap();
+    assert_eq!(other.pending_username.as_deref(), Some("first@example.org"));
+    let back = set(&ada, "ADA@example.org", &["username"]).await.unwrap();
+    assert_eq!(back.pending_username, None);
+    let ada = service.login(ADA).await;
+    set(&ada, "second@example.org", &["username"]).await.unwrap();
+
+    // A recent login does not stand in for the second factor of an account that has one.
+    let ada = service.set_up(&ada).await;
+    let fresh = "A second factor used in the last 5 minutes is required.";
+    let before = service.mails().await;
+    for session in [
+        &ada.session,
+        &service.refresh(&ada.session.refresh).await.unwrap(),
+    ] {
+        let refused = set(session, "third@example.org", &["username"]).await;
+        refused.unwrap_err().is(step_up.1, step_up.0, fresh);
+    }
+    assert_eq!(service.mails().await, before);
+    set(&ada.session, "about me", &["bio"]).await.unwrap();
+    let code = ada.next_code(&service);
+    let access = service.step_up(&ada.session.access, &code).await;
+    let elevated = Session {
+        access: access.unwrap().into_inner().access,
+        ..ada.session.clone()
+    };
+    service.clock.turn(TimeDelta::minutes(5));
+    let asked = set(&elevated, "third@example.org", &["username"]).await.unwrap();
+    assert_eq!(asked.pending_username.as_deref(), Some("third@example.org"));
+    service.clock.turn(TimeDelta::seconds(1));
+    let refused = set(&elevated, "fourth@example.org", &["username"]).await;
+    refused.unwrap_err().is(step_up.1, step_up.0, fresh);
 }
 
 #[tokio::test]

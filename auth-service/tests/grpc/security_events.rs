@@ -16,6 +16,7 @@ use crate::{
 
 mod listing;
 mod recording;
+mod refusals;
 
 const ADA: &str = "ada@example.org";
 const NEW: &str = "gravel lantern octopus";
@@ -147,7 +148,8 @@ async fn every_outcome_leaves_its_event(service: Service) {
         as_user(&session.access, request)
     };
     let (event, _) = told(&service, accounts.change_password(change("wrong"))).await;
-    says(&event, ("password_change_failed", "warning"), own, "");
+    let refused = ("password_refused", "warning");
+    says(&event, refused, own, "change of the password");
     let (event, _) = told(&service, accounts.change_password(change(NEW))).await;
     says(&event, ("password_changed", "info"), own, "");
 

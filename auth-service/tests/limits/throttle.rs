@@ -9,7 +9,7 @@ use tonic::{Code, Request, Status, transport::Endpoint};
 
 use crate::{
     on_both_databases,
-    support::{Ground, PASSWORD, Refused, Service, as_service, as_user, mask, refused, registration},
+    support::{Ground, PASSWORD, Refused, Service, as_service_from, as_user, mask, refused, registration},
 };
 
 const ADA: &str = "ada@example.org";
@@ -25,6 +25,7 @@ on_both_databases!(
     a_success_clears_its_account_and_not_its_network,
     three_mails_in_a_burst_arrive_and_a_flood_does_not,
     registrations_from_one_network_run_out,
+    how_one_logs_in_is_changed_now_and_then,
     replicas_count_together,
 );
 
@@ -304,6 +305,59 @@ async fn registrations_from_one_network_run_out(service: Service) {
     register(HOME, "bob@example.org").await.unwrap();
     service.clock.turn(TimeDelta::seconds(10));
     register(SCHOOL, "cy@example.org").await.unwrap();
+}
+
+/// Each change queues a mail to its owner. What it takes has been proved, so that nobody else uses up their share.
+async fn how_one_logs_in_is_changed_now_and_then(service: Service) {
+    let ada = service.coded(ADA).await;
+    let elevated = ada.login(&service).await.access;
+    let renew = async |code: &str| {
+        let code = code.to_owned();
+        let request = as_user(&elevated, pb::RenewRecoveryCodesRequest { code });
+        service.factors().renew_recovery_codes(request).await
+    };
+    let change = async |current: &str| {
+        let request = pb::ChangePasswordRequest {
+            current_password: current.to_owned(),
+            password: "gravel lantern octopus".to_owned(),
+            confirm_password: "gravel lantern octopus".to_owned(),
+        };
+        service
+            .accounts()
+            .change_password(as_user(&elevated, request))
+            .await
+    };
+    // What fails is not counted.
+    refused(change("a guess").await).about(&[("current_password", "The current password is wrong.")]);
+    let wrong = ada.app.wrong_code(service.clock.now());
+    refused(renew(&wrong).await).about(&[("code", "The code is wrong, or was used already.")]);
+    let before = service.mails().await;
+    // Setting up was one.
+    for _ in 1..20 {
+        renew("").await.unwrap();
+    }
+    assert_eq!(service.mails().await, before + 19);
+    throttled(renew("").await);
+    throttled(change(PASSWORD).await);
+    throttled(service.remove_factor(&elevated, "").await);
+    assert_eq!(service.mails().await, before + 19);
+    assert!(service.profile(&elevated).await.unwrap().has_totp);
+
+    let bob = service.user("bob@example.org").await;
+    let mut app = service.begin(&bob).await;
+    for _ in 0..10 {
+        let code = app.code(service.clock.now());
+        service.confirm(&bob, &code).await.unwrap();
+        let later = app.code(service.clock.now() + TimeDelta::seconds(30));
+        service.remove_factor(&bob.access, &later).await.unwrap();
+        app = service.begin(&bob).await;
+    }
+    let code = app.code(service.clock.now());
+    throttled(service.confirm(&bob, &code).await);
+
+    service.clock.turn(TimeDelta::minutes(10));
+    change(PASSWORD).await.unwrap();
+    throttled(renew(&ada.app.code(service.clock.now())).await);
 }
 
 async fn replicas_count_together(service: Service) {

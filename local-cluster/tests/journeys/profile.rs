@@ -1,13 +1,18 @@
 //! A person's own profile, its versions, and a new address for it.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, World, shape};
+use crate::{
+    factor::{asks_for_a_fresh_factor, next, set_up, stepped_up},
+    support::{PASSWORD, World, shape},
+};
 
 crate::on_every_ground!(
     a_patch_changes_what_it_names_and_nothing_else,
     a_version_guards_a_change_and_spares_a_read,
     a_new_address_counts_once_its_mailbox_confirms_it,
+    a_new_address_takes_more_than_an_access_token,
 );
 
 const ME: &str = "/api/v1/me";
@@ -164,6 +169,28 @@ async fn a_new_address_counts_once_its_mailbox_confirms_it(world: &World) {
         (&me["username"], &me["pending_username"]),
         (&json!("countess@example.org"), &Value::Null)
     );
+}
+
+async fn a_new_address_takes_more_than_an_access_token(world: &World) {
+    let ada = world.user("ada").await;
+    let body = json!({"username": "countess@example.org"});
+    world.clock.turn(TimeDelta::minutes(15) + TimeDelta::seconds(1));
+    let ada = ada.refreshed().await;
+    let sentence = "Please log in again: this needs a login of the last 15 minutes.";
+    let refused = ada.patch(ME, body.clone()).await;
+    let refused = refused.refused(401, "INSUFFICIENT_USER_AUTHENTICATION", sentence);
+    assert_eq!(
+        refused.header("www-authenticate"),
+        Some("Bearer realm=\"onlineedu\", error=\"insufficient_user_authentication\", max_age=900")
+    );
+    ada.patch(ME, json!({"first_name": "Ada"})).await.is(200);
+
+    let ada = ada.login("ada@example.org", PASSWORD).await;
+    let (app, _) = set_up(world, &ada).await;
+    asks_for_a_fresh_factor(ada.patch(ME, body.clone()).await);
+    assert_eq!(ada.get(ME).await.json()["pending_username"], Value::Null);
+    let elevated = stepped_up(&ada, &next(world, &app)).await;
+    elevated.patch(ME, body).await.is(200);
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ impl Factors {
     /// What somebody has proved who logs in with the right password, as RFC 8176 names.
     ///
     /// # Errors
-    /// [`FactorError::Required`]; [`Error::InvalidCredentials`], whatever is wrong with a code.
+    /// [`FactorError::Required`], and those of [`Self::prove`].
     pub(crate) async fn at_login(
         &self,
         user: &User,
@@ -47,11 +47,8 @@ impl Factors {
         if code.expose().trim().is_empty() {
             return Err(FactorError::Required.into());
         }
-        match self.prove(user, code, by).await {
-            Ok(_) => Ok(vec![PASSWORD.to_owned(), SECOND_FACTOR.to_owned()]),
-            Err(Error::Factor(_)) => Err(Error::InvalidCredentials),
-            Err(other) => Err(other),
-        }
+        self.prove(user, code, by).await?;
+        Ok(vec![PASSWORD.to_owned(), SECOND_FACTOR.to_owned()])
     }
 
     /// Uses up a code; says of which enrolment. Every right one works once, and every wrong one is counted.
@@ -126,6 +123,7 @@ impl Factors {
         if let Some(wait) = factor.blocked_until.and_then(|until| (until - now).to_std().ok())
             && !wait.is_zero()
         {
+            self.note_failed(user, by, "not looked at");
             return Err(FactorError::Throttled(wait).into());
         }
         let verdict = match code {
@@ -135,33 +133,36 @@ impl Factors {
                 totp::judge(opened.secret.expose(), digits.expose(), now, factor.last_step)
             }
         };
-        let failed = |detail| {
-            self.events
-                .event(EventKind::FactorFailed, by, Some(user.id), detail)
-        };
         match verdict {
             Verdict::Right(step) => Ok(Attempt {
                 last_step: step,
                 ..right()
             }),
             // Nothing is guessed that way, and who sends a request twice should not have to wait.
-            Verdict::Used => Ok(Attempt {
-                event: Some(failed("used again")?),
-                ..unchanged()
-            }),
+            Verdict::Used => {
+                self.note_failed(user, by, "used again");
+                Ok(unchanged())
+            }
             Verdict::Wrong => {
                 let failures = factor.failures.saturating_add(1);
                 let is_mailed = user.factor_since.is_some() && failures % FAILURES_A_MAIL == FREE_FAILURES;
+                let (kind, subject) = (EventKind::FactorFailed, Some(user.id));
                 let mail = is_mailed.then(|| self.mail(MailKind::SecondFactorFailing, user, now));
                 Ok(Attempt {
                     failures,
                     blocked_until: wait_after(failures).map(|wait| now + wait),
-                    event: Some(failed("wrong code")?),
+                    event: Some(self.events.event(kind, by, subject, "wrong code")?),
                     mail: mail.transpose()?,
                     ..unchanged()
                 })
             }
         }
+    }
+
+    /// Notes a code that was refused and makes nobody wait: there is no end to how often that may be, so it has no row
+    /// of its own in the trail each time.
+    fn note_failed(&self, user: &User, by: &Actor, why: &str) {
+        self.events.note(EventKind::FactorFailed, by, Some(user.id), why);
     }
 }
 
