@@ -87,6 +87,13 @@ impl Report for Denial {
         (None, None, Arc::clone(&self.method))
     }
 
+    fn coarsen(&mut self) {
+        self.actor_id = None;
+        self.session_id = None;
+        self.client = None;
+        self.request_id = "".into();
+    }
+
     fn times(&mut self, count: u32) {
         self.times = count;
     }
@@ -127,5 +134,33 @@ impl Denial {
             method: (*self.method).to_owned(),
             times: i32::try_from(self.times).unwrap_or(i32::MAX),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_for_different_callers_names_none_of_them() {
+        let mut denial = Denial {
+            id: Uuid::from_u128(1),
+            actor_id: Some(Uuid::from_u128(7)),
+            session_id: Some(Uuid::from_u128(8)),
+            client: Some([203, 0, 113, 7].into()),
+            request_id: "req-7".into(),
+            method: "CreateCourse".into(),
+            times: 1,
+        };
+        denial.coarsen();
+        denial.times(5000);
+        let expected = RecordSecurityEventRequest {
+            id: Uuid::from_u128(1).to_string(),
+            kind: "access_denied".to_owned(),
+            method: "CreateCourse".to_owned(),
+            times: 5000,
+            ..Default::default()
+        };
+        assert_eq!(denial.message(), expected);
     }
 }

@@ -39,6 +39,9 @@ pub trait Report: Send + 'static {
     /// The key when there are too many different ones at once.
     fn coarse_key(&self) -> Self::Key;
 
+    /// Forgets what its coarse key does not say, because it stands for others of that key as well.
+    fn coarsen(&mut self);
+
     /// It stands for this many alike.
     fn times(&mut self, count: u32);
 }

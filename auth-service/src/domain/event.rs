@@ -179,9 +179,53 @@ impl Report for SecurityEvent {
         (self.kind, None)
     }
 
+    fn coarsen(&mut self) {
+        self.actor_id = None;
+        self.subject_id = None;
+        self.session_id = None;
+        self.ip_address.clear();
+        self.request_id.clear();
+        self.detail.clear();
+    }
+
     fn times(&mut self, count: u32) {
         if count > 1 {
             self.detail = times_more(&self.detail, count);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_for_different_ones_names_none_of_them() {
+        let id = Some(Uuid::from_u128(7));
+        let mut event = SecurityEvent {
+            id: Uuid::from_u128(1),
+            time: DateTime::UNIX_EPOCH,
+            kind: EventKind::LoginFailed,
+            actor_id: id,
+            subject_id: id,
+            session_id: id,
+            ip_address: "203.0.113.7".to_owned(),
+            request_id: "req-7".to_owned(),
+            detail: "wrong password".to_owned(),
+        };
+        event.coarsen();
+        event.times(5000);
+        let expected = SecurityEvent {
+            id: Uuid::from_u128(1),
+            time: DateTime::UNIX_EPOCH,
+            kind: EventKind::LoginFailed,
+            actor_id: None,
+            subject_id: None,
+            session_id: None,
+            ip_address: String::new(),
+            request_id: String::new(),
+            detail: "5000 times since the one before".to_owned(),
+        };
+        assert_eq!(event, expected);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
+    mem,
     time::Duration,
 };
 
@@ -23,6 +24,8 @@ struct Bundle<R> {
     ends: Instant,
     latest: Option<R>,
     count: u32,
+    /// Whether one is among them that is like the others only by its coarse key.
+    is_coarse: bool,
 }
 
 impl<R: Report> Default for Bundles<R> {
@@ -35,13 +38,15 @@ impl<R: Report> Bundles<R> {
     /// Takes a report; gives it back if it is to be told now.
     pub(super) fn add(&mut self, report: R, now: Instant) -> Option<R> {
         let mut key = report.key();
-        if self.0.len() >= MOST_OPEN && !self.0.contains_key(&key) {
+        let is_coarse = self.0.len() >= MOST_OPEN && !self.0.contains_key(&key);
+        if is_coarse {
             key = report.coarse_key();
         }
         match self.0.entry(key) {
             Entry::Occupied(bundle) => {
                 let bundle = bundle.into_mut();
                 bundle.count = bundle.count.saturating_add(1);
+                bundle.is_coarse |= is_coarse;
                 bundle.latest = Some(report);
                 None
             }
@@ -50,6 +55,7 @@ impl<R: Report> Bundles<R> {
                     ends: now + OPEN,
                     latest: None,
                     count: 0,
+                    is_coarse: false,
                 });
                 Some(report)
             }
@@ -79,11 +85,14 @@ impl<R: Report> Bundles<R> {
 }
 
 impl<R: Report> Bundle<R> {
-    /// The latest report, standing for all since the last one that was told.
+    /// The latest report, standing for all since the last one that was told. For others than its own kin it does so
+    /// without what only it has.
     fn close(&mut self) -> Option<R> {
         let mut latest = self.latest.take()?;
-        latest.times(self.count);
-        self.count = 0;
+        if mem::take(&mut self.is_coarse) && self.count > 1 {
+            latest.coarsen();
+        }
+        latest.times(mem::take(&mut self.count));
         Some(latest)
     }
 }

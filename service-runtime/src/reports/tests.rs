@@ -14,6 +14,9 @@ struct Seen {
     times: u32,
 }
 
+/// Who is seen in what stands for different ones.
+const NOBODY: u32 = u32::MAX;
+
 fn seen(kind: u32, who: u32) -> Seen {
     Seen { kind, who, times: 1 }
 }
@@ -27,6 +30,10 @@ impl Report for Seen {
 
     fn coarse_key(&self) -> Self::Key {
         (self.kind, None)
+    }
+
+    fn coarsen(&mut self) {
+        self.who = NOBODY;
     }
 
     fn times(&mut self, count: u32) {
@@ -69,8 +76,44 @@ fn too_many_different_ones_are_told_apart_by_less() {
         Some(seen(2, 0)),
         "a flood of one kind hides no other"
     );
-    let rest: Vec<u32> = bundles.close().into_iter().map(|seen| seen.times).collect();
-    assert_eq!(rest, [5000 - 1001], "none is forgotten");
+    let rest = Seen {
+        times: 5000 - 1001,
+        ..seen(1, NOBODY)
+    };
+    assert_eq!(
+        bundles.close(),
+        [rest],
+        "none is forgotten, and nobody blamed for all"
+    );
+}
+
+#[test]
+fn only_what_stands_for_different_ones_is_nobodys() {
+    let (mut bundles, begin) = (Bundles::default(), Instant::now());
+    let last = u32::try_from(MOST_OPEN).unwrap();
+    for who in 0..last {
+        bundles.add(seen(1, who), begin);
+    }
+    assert_eq!(
+        bundles.add(seen(1, last), begin),
+        Some(seen(1, last)),
+        "the first of those without a bundle of their own is still itself"
+    );
+    for _ in 0..2 {
+        assert_eq!(bundles.add(seen(1, 7), begin), None, "who has a bundle keeps it");
+    }
+    assert_eq!(bundles.add(seen(1, last + 1), begin), None);
+    let mut told = bundles.ended(begin + OPEN);
+    told.sort_by_key(|seen| seen.who);
+    let alike = Seen {
+        times: 2,
+        ..seen(1, 7)
+    };
+    assert_eq!(
+        told,
+        [alike, seen(1, last + 1)],
+        "what stands for one alone is that one"
+    );
 }
 
 /// Keeps what is delivered, and fails as often as it is told to.
