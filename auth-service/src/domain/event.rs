@@ -1,12 +1,14 @@
 //! Security events: made where something happens, told in its transaction or, where there is none, a moment later; and
 //! read by staff.
 
+use std::collections::VecDeque;
+
 use chrono::{DateTime, Utc};
 use service_runtime::{
     clock::Clock,
     entropy::Entropy,
     page_token::PageTokens,
-    reports::{Report, Reports, Sink, Taken},
+    reports::{Report, Reports, Sink, Taken, Told},
 };
 use uuid::Uuid;
 
@@ -161,8 +163,21 @@ pub struct Recorder(pub Store);
 impl Sink<SecurityEvent> for Recorder {
     type Error = store::Error;
 
-    async fn deliver(&mut self, events: &[SecurityEvent]) -> Result<(), store::Error> {
-        self.0.record_events(events).await
+    async fn deliver(&mut self, batch: &mut VecDeque<Told<SecurityEvent>>) -> Result<(), store::Error> {
+        let events: Vec<_> = batch.iter().cloned().map(as_recorded).collect();
+        self.0.record_events(&events).await?;
+        batch.clear();
+        Ok(())
+    }
+}
+
+fn as_recorded(Told { report, times }: Told<SecurityEvent>) -> SecurityEvent {
+    match times {
+        1 => report,
+        _ => SecurityEvent {
+            detail: times_more(&report.detail, times),
+            ..report
+        },
     }
 }
 
@@ -187,12 +202,6 @@ impl Report for SecurityEvent {
         self.request_id.clear();
         self.detail.clear();
     }
-
-    fn times(&mut self, count: u32) {
-        if count > 1 {
-            self.detail = times_more(&self.detail, count);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -214,7 +223,10 @@ mod tests {
             detail: "wrong password".to_owned(),
         };
         event.coarsen();
-        event.times(5000);
+        let told = Told {
+            report: event,
+            times: 5000,
+        };
         let expected = SecurityEvent {
             id: Uuid::from_u128(1),
             time: DateTime::UNIX_EPOCH,
@@ -226,6 +238,6 @@ mod tests {
             request_id: String::new(),
             detail: "5000 times since the one before".to_owned(),
         };
-        assert_eq!(event, expected);
+        assert_eq!(as_recorded(told), expected);
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::Report;
+use super::{Report, Told};
 
 /// How long a bundle is open.
 pub(super) const OPEN: Duration = Duration::from_secs(10);
@@ -36,7 +36,7 @@ impl<R: Report> Default for Bundles<R> {
 
 impl<R: Report> Bundles<R> {
     /// Takes a report; gives it back if it is to be told now.
-    pub(super) fn add(&mut self, report: R, now: Instant) -> Option<R> {
+    pub(super) fn add(&mut self, report: R, now: Instant) -> Option<Told<R>> {
         let mut key = report.key();
         let is_coarse = self.0.len() >= MOST_OPEN && !self.0.contains_key(&key);
         if is_coarse {
@@ -57,13 +57,13 @@ impl<R: Report> Bundles<R> {
                     count: 0,
                     is_coarse: false,
                 });
-                Some(report)
+                Some(Told { report, times: 1 })
             }
         }
     }
 
     /// What is to be told of the bundles that have ended. Of those that go on another one is open from now on.
-    pub(super) fn ended(&mut self, now: Instant) -> Vec<R> {
+    pub(super) fn ended(&mut self, now: Instant) -> Vec<Told<R>> {
         let mut told = Vec::new();
         self.0.retain(|_, bundle| {
             if bundle.ends > now {
@@ -79,7 +79,7 @@ impl<R: Report> Bundles<R> {
     }
 
     /// What is to be told at the end.
-    pub(super) fn close(mut self) -> Vec<R> {
+    pub(super) fn close(mut self) -> Vec<Told<R>> {
         self.0.values_mut().filter_map(Bundle::close).collect()
     }
 }
@@ -87,12 +87,11 @@ impl<R: Report> Bundles<R> {
 impl<R: Report> Bundle<R> {
     /// The latest report, standing for all since the last one that was told. For others than its own kin it does so
     /// without what only it has.
-    fn close(&mut self) -> Option<R> {
-        let mut latest = self.latest.take()?;
-        if mem::take(&mut self.is_coarse) && self.count > 1 {
-            latest.coarsen();
+    fn close(&mut self) -> Option<Told<R>> {
+        let (mut report, times) = (self.latest.take()?, mem::take(&mut self.count));
+        if mem::take(&mut self.is_coarse) && times > 1 {
+            report.coarsen();
         }
-        latest.times(mem::take(&mut self.count));
-        Some(latest)
+        Some(Told { report, times })
     }
 }
