@@ -105,14 +105,13 @@ impl Accounts {
         let user = self.new_user(&username, profile, now)?;
         let letters = self.letters(&username, now)?;
         let once = asked.once.as_ref();
+        let event = self
+            .events
+            .event(EventKind::AccountRegistered, by, Some(user.id), "")?;
         let registered = self
             .store
-            .register(&user, &username, &password_hash, Some(&letters), once)
+            .register(&user, &username, &password_hash, &[event], Some(&letters), once)
             .await?;
-        if matches!(&registered, Registered::Yes(made) if made.id == user.id) {
-            self.events
-                .note(EventKind::AccountRegistered, by, Some(user.id), "");
-        }
         self.bell.ring();
         match registered {
             Registered::Yes(user) => Ok(*user),

@@ -27,13 +27,13 @@ impl Accounts {
         client: &Client,
         by: &Actor,
     ) -> Result<(), Error> {
-        let purpose = Purpose::ResetPassword;
-        let asked = self.mail_link(username, client, purpose, MailKind::ResetPassword);
-        if let Some(user_id) = asked.await? {
-            self.events
-                .note(EventKind::PasswordResetRequested, by, Some(user_id), "");
-        }
-        Ok(())
+        // Whose account it is about is known where the mail is queued.
+        let event = self
+            .events
+            .event(EventKind::PasswordResetRequested, by, None, "")?;
+        let (purpose, kind) = (Purpose::ResetPassword, MailKind::ResetPassword);
+        self.mail_link(username, client, purpose, kind, Some(&event))
+            .await
     }
 
     /// Sets a new password by the token of a reset mail and ends every session.

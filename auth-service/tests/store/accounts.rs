@@ -1,7 +1,12 @@
 //! Registering and proving addresses.
 
 use auth_service::{
-    model::{mail_token::Purpose, user::User},
+    model::{
+        event::{EventFilter, SecurityEvent},
+        event_kind::EventKind,
+        mail_token::Purpose,
+        user::User,
+    },
     store::{account::Registered, address::Proved},
 };
 use service_runtime::database::idempotency::Once;
@@ -9,7 +14,8 @@ use service_runtime::database::idempotency::Once;
 use crate::{
     on_both,
     world::{
-        World, at, full_profile, hash_of, hiding, letters, link, mail_lane, name, once, unverified, user,
+        World, at, event, full_profile, hash_of, hiding, letters, link, mail_lane, name, once, unverified,
+        user,
     },
 };
 
@@ -33,12 +39,17 @@ on_both!(
     only_the_waiting_address_is_confirmed,
 );
 
+/// What is told of a new account.
+fn registered() -> [SecurityEvent; 1] {
+    [event(EventKind::AccountRegistered, 0)]
+}
+
 async fn register(world: &World, user: &User, once: Option<&Once>) -> Registered {
     let letters = letters(user);
     let (username, hash) = (name(&user.username), hash_of(&user.username));
     world
         .store
-        .register(user, &username, &hash, Some(&letters), once)
+        .register(user, &username, &hash, &registered(), Some(&letters), once)
         .await
         .unwrap()
 }
@@ -69,6 +80,7 @@ async fn a_registration_keeps_everything(world: World) {
         [("verify_email".to_owned(), "Ada+x@Example.org".to_owned())]
     );
     assert_eq!(world.count("mail_tokens").await, 1);
+    assert_eq!(world.count("security_events").await, 1);
 }
 
 async fn an_address_is_taken_without_case(world: World) {
@@ -77,6 +89,7 @@ async fn an_address_is_taken_without_case(world: World) {
     assert!(matches!(register(&world, &again, None).await, Registered::Taken));
     assert_eq!(world.now(&ada).await, ada);
     assert_eq!((world.count("users").await, world.mails().await.len()), (1, 0));
+    assert_eq!(world.events().await, []);
 }
 
 async fn a_key_answers_as_at_first(world: World) {
@@ -105,6 +118,9 @@ async fn a_key_answers_as_at_first(world: World) {
         Registered::Taken
     ));
     assert_eq!((world.count("users").await, world.mails().await.len()), (1, 1));
+    let mut told = world.events().await;
+    told.retain(|(_, kind)| kind == "account_registered");
+    assert_eq!(told.len(), 1, "once, as it happened");
 }
 
 async fn a_key_is_forgotten_after_a_day(world: World) {
@@ -139,7 +155,7 @@ async fn hide(world: &World, user: &User, once: Option<&Once>) -> Registered {
     let (letters, username) = (hiding(user), name(&user.username));
     let hidden = world
         .store
-        .register(user, &username, "form", Some(&letters), once);
+        .register(user, &username, "form", &registered(), Some(&letters), once);
     hidden.await.unwrap()
 }
 
@@ -171,6 +187,7 @@ async fn a_hidden_registration_mails_once(world: World) {
         (1, 0)
     );
     assert_eq!(hidden(hide(&world, &pretended, None).await), pretended);
+    assert_eq!(world.events().await, [], "no account was made");
 }
 
 async fn who_still_waits_for_a_link_gets_one_when_registered_again(world: World) {
@@ -233,8 +250,18 @@ async fn a_link_is_queued_for_who_has_use_for_it(world: World) {
         let before = (world.count("mail_tokens").await, world.mails().await.len());
         let (token, mail) = link(&user(address), purpose);
         let lane = mail_lane(&format!("{address} {purpose:?}"));
-        let asked = world.store.queue_asked(&lane, &token, &mail).await.unwrap();
-        assert_eq!(asked, (true, whose.map(|user| user.id)), "{address} {purpose:?}");
+        let event = event(EventKind::PasswordResetRequested, 0);
+        let asked = world.store.queue_asked(&lane, &token, &mail, Some(&event));
+        let whom = whose.map(|user| user.id);
+        assert_eq!(asked.await.unwrap(), (true, whom), "{address} {purpose:?}");
+        let mut told = world
+            .store
+            .list_events(&EventFilter::default(), None, 9)
+            .await
+            .unwrap();
+        told.retain(|told| told.id == event.id);
+        let about: Vec<_> = told.iter().map(|told| told.subject_id).collect();
+        assert_eq!(about, whom.map(Some).into_iter().collect::<Vec<_>>(), "{address}");
         let stored = world.store.mail_token(token.id, purpose).await.unwrap();
         let Some(whose) = whose else {
             assert!(stored.is_none());
@@ -265,7 +292,7 @@ async fn a_link_is_counted_whether_or_not_anybody_gets_it(world: World) {
         for asked in [(true, whose), (true, whose), (false, None)] {
             let (token, mail) = link(&user(address), Purpose::ResetPassword);
             let lane = mail_lane(address);
-            let found = world.store.queue_asked(&lane, &token, &mail).await.unwrap();
+            let found = world.store.queue_asked(&lane, &token, &mail, None).await.unwrap();
             assert_eq!(found, asked, "{address}");
         }
     }

@@ -106,7 +106,7 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
     ada.profile.bio = "Looms and numbers".to_owned();
     let (letters, key) = (letters(&ada), once("key", "input"));
     let (username, store) = (name(&ada.username), &world.store);
-    let made = store.register(&ada, &username, "form", Some(&letters), Some(&key));
+    let made = store.register(&ada, &username, "form", &[], Some(&letters), Some(&key));
     assert!(matches!(made.await.unwrap(), Registered::Yes(_)));
     // The answer that hides that the address has an account.
     let hidden = User {
@@ -119,7 +119,7 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
         .unwrap();
     let (letters, other) = (hiding(&hidden), once("other", "input"));
     let same = name(&hidden.username);
-    let pretended = store.register(&hidden, &same, "form", Some(&letters), Some(&other));
+    let pretended = store.register(&hidden, &same, "form", &[], Some(&letters), Some(&other));
     assert!(matches!(pretended.await.unwrap(), Registered::Hidden { .. }));
     world.settle(Outcome::Sent).await;
     world.queue("ada.OLD@example.org").await;
@@ -221,7 +221,7 @@ async fn a_registration_that_is_erased_leaves_no_answer(world: World) {
     let (username, key) = (name(&ada.username), once("key", "input"));
     world
         .store
-        .register(&ada, &username, "form", Some(&letters(&ada)), Some(&key))
+        .register(&ada, &username, "form", &[], Some(&letters(&ada)), Some(&key))
         .await
         .unwrap();
     // Neither does one that was never verified and has had its time.
@@ -230,7 +230,7 @@ async fn a_registration_that_is_erased_leaves_no_answer(world: World) {
     let again = User { id: new_id(), ..ada };
     let registered = world
         .store
-        .register(&again, &username, "form", None, Some(&key))
+        .register(&again, &username, "form", &[], None, Some(&key))
         .await
         .unwrap();
     let Registered::Yes(registered) = registered else {
@@ -283,7 +283,7 @@ async fn mail_in_hand_is_let_go_of(world: World) {
     let (token, mail) = link(&ada, Purpose::ResetPassword);
     let asked = world
         .store
-        .queue_asked(&mail_lane("ada"), &token, &mail)
+        .queue_asked(&mail_lane("ada"), &token, &mail, None)
         .await
         .unwrap();
     assert_eq!(asked, (true, None));

@@ -2,7 +2,6 @@
 
 use auth_service::{
     model::{
-        event::SecurityEvent,
         event_kind::EventKind,
         factor::{Attempt, StoredFactor},
         security_change::SecurityChange,
@@ -16,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     on_both,
-    world::{World, at, hash_of, new_id, notice, session, user},
+    world::{World, at, event, hash_of, new_id, notice, session, user},
 };
 
 on_both!(
@@ -31,26 +30,12 @@ on_both!(
     whatever_is_of_an_account_goes_with_it,
 );
 
-fn event(kind: EventKind) -> SecurityEvent {
-    SecurityEvent {
-        id: new_id(),
-        time: at(0),
-        kind,
-        actor_id: None,
-        subject_id: None,
-        session_id: None,
-        ip_address: String::new(),
-        request_id: String::new(),
-        detail: String::new(),
-    }
-}
-
 fn change(user: &User, session_id: Option<Uuid>, now: DateTime<Utc>) -> FactorChange {
     FactorChange {
         user_id: user.id,
         session_id,
         now,
-        event: event(EventKind::FactorAdded),
+        event: event(EventKind::FactorAdded, 0),
         mail: notice(&user.username),
     }
 }
@@ -68,7 +53,7 @@ fn unchanged(factor: &StoredFactor, passed: bool) -> Attempt {
         last_step: factor.last_step,
         failures: factor.failures,
         blocked_until: factor.blocked_until,
-        event: None,
+        events: Vec::new(),
         mail: None,
     }
 }
@@ -165,7 +150,10 @@ async fn an_attempt_is_kept_whole_or_not_at_all(world: World) {
         last_step: factor.last_step + 7,
         failures: factor.failures + 1,
         blocked_until: Some(at(9)),
-        event: Some(event(EventKind::FactorFailed)),
+        events: vec![
+            event(EventKind::FactorFailed, 1),
+            event(EventKind::FactorProved, 1),
+        ],
         mail: Some(notice("ada@example.org")),
     };
     let refused = world.store.try_code(ada.id, None, at(1), |factor, _| {
@@ -187,7 +175,7 @@ async fn an_attempt_is_kept_whole_or_not_at_all(world: World) {
     };
     assert_eq!(world.factor(&ada).await.unwrap(), after);
     assert_eq!(world.mails().await.len(), mails + 1);
-    assert_eq!(world.events().await.len(), events + 1);
+    assert_eq!(world.events().await.len(), events + 2);
 
     // One after the other, however many come at once.
     let attempts = (0..50).map(|_| {
