@@ -89,7 +89,7 @@ impl Factors {
             .try_code(user.id, recovery_hash.as_deref(), now, |factor, used_up| {
                 let mut attempt = self.judge(user, factor, &code, used_up, by, now)?;
                 attempt.events.extend(proved.filter(|_| attempt.passed));
-                Ok(attempt)
+                Ok::<_, Error>(attempt)
             })
             .await;
         let (enrolment, passed) = tried.map_err(|not| match not {
