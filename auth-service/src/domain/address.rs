@@ -34,7 +34,7 @@ impl Accounts {
             .event(EventKind::AccountVerified, by, Some(stored.user_id), "")?;
         match self
             .store
-            .verify_address(id, stored.user_id, &address, self.clock.now(), Some(&event))
+            .verify_address(id, stored.user_id, &address, self.clock.now(), &event)
             .await?
         {
             Proved::Yes(user) => Ok(*user),
@@ -53,7 +53,7 @@ impl Accounts {
             .event(EventKind::UsernameChanged, by, Some(stored.user_id), "")?;
         match self
             .store
-            .confirm_username(id, stored.user_id, &address, self.clock.now(), Some(&event))
+            .confirm_username(id, stored.user_id, &address, self.clock.now(), &event)
             .await?
         {
             Proved::Yes(user) => Ok(*user),

@@ -21,6 +21,7 @@ use crate::{
     model::{
         event::{Actor, EventFilter, RecordedEvent, SecurityEvent, Severity},
         event_kind::EventKind,
+        id,
     },
     store::{self, Store, event::EventCursor},
 };
@@ -153,7 +154,7 @@ fn given<T>(text: &str, parse: impl FnOnce(&str) -> Result<T, Error>) -> Result<
 }
 
 fn user_id(field: &str, text: &str) -> Result<Uuid, Error> {
-    Uuid::try_parse(text).map_err(|_| Error::field(field, "An id is a UUID."))
+    id::parse(text).ok_or_else(|| Error::field(field, "An id is a UUID."))
 }
 
 /// Records what was noted.

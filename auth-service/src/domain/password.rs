@@ -71,7 +71,7 @@ impl Accounts {
         let event = self
             .events
             .event(EventKind::PasswordReset, by, Some(user.id), "")?;
-        let told = (&notice, Some(&event));
+        let told = (&notice, &event);
         let forgiven = Forgiven {
             accounts: self.throttle.names_of(&address),
             networks: self.throttle.networks_with(client, &[]),
@@ -117,7 +117,7 @@ impl Accounts {
         let event = self
             .events
             .event(EventKind::PasswordChanged, by, Some(user.id), "")?;
-        let told = (&notice, Some(&event));
+        let told = (&notice, &event);
         let change = async |stored: String| {
             let store = &self.store;
             store

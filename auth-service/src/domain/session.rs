@@ -186,7 +186,7 @@ impl Sessions {
         )?;
         let opened = self
             .store
-            .open_session(&session, &stored, networks.as_deref(), Some(&event));
+            .open_session(&session, &stored, networks.as_deref(), &event);
         match opened.await? {
             Some(user) => self.tokens(&session, 0, user, now),
             None => Err(self.refused(by, Some(user.id), "changed meanwhile")),
@@ -249,7 +249,7 @@ impl Sessions {
             .events
             .event(EventKind::LoggedOut, &by, Some(session.user_id), "")?;
         self.store
-            .end_session(session.id, EndReason::Logout, self.clock.now(), Some(&event))
+            .end_session(session.id, EndReason::Logout, self.clock.now(), &event)
             .await?;
         Ok(())
     }
@@ -265,7 +265,7 @@ impl Sessions {
             .event(EventKind::LoggedOutEverywhere, by, Some(user_id), "")?;
         Ok(self
             .store
-            .end_all_sessions(user_id, EndReason::Logout, self.clock.now(), Some(&event))
+            .end_all_sessions(user_id, EndReason::Logout, self.clock.now(), &event)
             .await?)
     }
 
@@ -331,7 +331,7 @@ impl Sessions {
             .event(EventKind::SessionRevoked, by, Some(user_id), id.to_string())?;
         let ended = self
             .store
-            .revoke_session(id, user_id, self.clock.now(), Some(&event))
+            .revoke_session(id, user_id, self.clock.now(), &event)
             .await?;
         if ended {
             Ok(())
@@ -405,7 +405,7 @@ impl Sessions {
             .events
             .event(EventKind::RefreshReplayed, &about, subject_id, "")?;
         self.store
-            .end_session(session.id, EndReason::RefreshReplayed, now, Some(&event))
+            .end_session(session.id, EndReason::RefreshReplayed, now, &event)
             .await?;
         Err(Error::RefreshFailed)
     }

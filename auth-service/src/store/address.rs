@@ -76,7 +76,7 @@ impl Store {
         user_id: Uuid,
         address: &Username,
         now: DateTime<Utc>,
-        event: Option<&SecurityEvent>,
+        event: &SecurityEvent,
     ) -> Result<Proved, Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
@@ -100,7 +100,7 @@ impl Store {
             .fetch_optional(&mut *tx)
             .await?;
             let is_first = changed.rows_affected() == 1;
-            if let (true, Some(event)) = (is_first, event) {
+            if is_first {
                 tx.tell(event).await?;
             }
             let change = is_first.then_some(SecurityChange::UserChanged(user_id));
@@ -119,7 +119,7 @@ impl Store {
         user_id: Uuid,
         address: &Username,
         now: DateTime<Utc>,
-        event: Option<&SecurityEvent>,
+        event: &SecurityEvent,
     ) -> Result<Proved, Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
@@ -158,9 +158,7 @@ impl Store {
                 changed => changed?,
             };
             tx.use_token(token_id, now).await?;
-            if let Some(event) = event {
-                tx.tell(event).await?;
-            }
+            tx.tell(event).await?;
             tx.commit_with(&[SecurityChange::UserChanged(user_id)], now, &self.news)
                 .await?;
             Ok(Proved::Yes(Box::new(user)))

@@ -98,7 +98,13 @@ async fn a_key_answers_as_at_first(world: World) {
     register(&world, &ada, Some(&key)).await;
     let verified = world
         .store
-        .verify_address(ada.id, ada.id, &name("ada@example.org"), at(1), None)
+        .verify_address(
+            ada.id,
+            ada.id,
+            &name("ada@example.org"),
+            at(1),
+            &event(EventKind::AccountVerified, 1),
+        )
         .await;
     assert!(proved(verified.unwrap()).is_active);
 
@@ -325,12 +331,14 @@ async fn a_proved_address_makes_active(world: World) {
     let ada = world.add(unverified("Ada@example.org")).await;
     let token = world.add_token(&ada, Purpose::VerifyEmail).await;
     let address = name("ada@example.org");
-    let verify = |minutes| {
-        world
+    let verify = async |minutes| {
+        let event = event(EventKind::AccountVerified, minutes);
+        let verified = world
             .store
-            .verify_address(token.id, ada.id, &address, at(minutes), None)
+            .verify_address(token.id, ada.id, &address, at(minutes), &event);
+        proved(verified.await.unwrap())
     };
-    let first = proved(verify(1).await.unwrap());
+    let first = verify(1).await;
     let expected = User {
         is_active: true,
         verified_at: Some(at(1)),
@@ -339,22 +347,19 @@ async fn a_proved_address_makes_active(world: World) {
     };
     assert_eq!(first, expected);
     assert!(world.is_used(&token).await);
-    assert_eq!(
-        proved(verify(2).await.unwrap()),
-        expected,
-        "nothing changes twice"
-    );
+    assert_eq!(verify(2).await, expected, "nothing changes twice");
     assert_eq!(world.now(&ada).await, expected);
+    assert_eq!(world.events().await.len(), 1);
 }
 
 async fn only_the_current_address_is_proved(world: World) {
     let ada = world.add(unverified("ada@example.org")).await;
     let token = world.add_token(&ada, Purpose::VerifyEmail).await;
     for (user_id, address) in [(ada.id, "former@example.org"), (token.id, "ada@example.org")] {
-        let address = name(address);
+        let (address, event) = (name(address), event(EventKind::AccountVerified, 1));
         let verified = world
             .store
-            .verify_address(token.id, user_id, &address, at(1), None);
+            .verify_address(token.id, user_id, &address, at(1), &event);
         assert!(matches!(verified.await.unwrap(), Proved::Invalid), "{address:?}");
     }
     assert_eq!(world.now(&ada).await, ada);
@@ -368,10 +373,10 @@ async fn a_second_proof_does_not_undo_a_deactivation(world: World) {
         })
         .await;
     let token = world.add_token(&ada, Purpose::VerifyEmail).await;
-    let address = name("ada@example.org");
+    let (address, event) = (name("ada@example.org"), event(EventKind::AccountVerified, 1));
     let verified = world
         .store
-        .verify_address(token.id, ada.id, &address, at(1), None);
+        .verify_address(token.id, ada.id, &address, at(1), &event);
     assert_eq!(proved(verified.await.unwrap()), ada);
 }
 
@@ -389,10 +394,12 @@ async fn a_confirmed_address_takes_effect_once(world: World) {
     let ada = add_waiting(&world, "ada@example.org", "Countess@example.org").await;
     let token = world.add_token(&ada, Purpose::ConfirmUsername).await;
     let address = name("Countess@example.org");
-    let confirm = |minutes| {
-        world
+    let confirm = async |minutes| {
+        let event = event(EventKind::UsernameChanged, minutes);
+        let confirmed = world
             .store
-            .confirm_username(token.id, ada.id, &address, at(minutes), None)
+            .confirm_username(token.id, ada.id, &address, at(minutes), &event);
+        proved(confirmed.await.unwrap())
     };
     let expected = User {
         username: "Countess@example.org".to_owned(),
@@ -400,13 +407,10 @@ async fn a_confirmed_address_takes_effect_once(world: World) {
         revision: ada.revision + 1,
         ..ada.clone()
     };
-    assert_eq!(proved(confirm(1).await.unwrap()), expected);
+    assert_eq!(confirm(1).await, expected);
     assert!(world.is_used(&token).await);
-    assert_eq!(
-        proved(confirm(2).await.unwrap()),
-        expected,
-        "nothing changes twice"
-    );
+    assert_eq!(confirm(2).await, expected, "nothing changes twice");
+    assert_eq!(world.events().await.len(), 1);
     assert_eq!(world.now(&ada).await, expected);
     let find = |key: &'static str| world.store.user_by_username(key);
     assert_eq!(find("countess@example.org").await.unwrap(), Some(expected));
@@ -417,10 +421,10 @@ async fn an_address_taken_meanwhile_is_not_confirmed(world: World) {
     let ada = add_waiting(&world, "ada@example.org", "wanted@example.org").await;
     let token = world.add_token(&ada, Purpose::ConfirmUsername).await;
     world.add(user("Wanted@example.org")).await;
-    let address = name("wanted@example.org");
+    let (address, event) = (name("wanted@example.org"), event(EventKind::UsernameChanged, 1));
     let confirmed = world
         .store
-        .confirm_username(token.id, ada.id, &address, at(1), None);
+        .confirm_username(token.id, ada.id, &address, at(1), &event);
     assert!(matches!(confirmed.await.unwrap(), Proved::Taken));
     assert_eq!(world.now(&ada).await, ada);
     assert!(!world.is_used(&token).await);
@@ -437,10 +441,10 @@ async fn only_the_waiting_address_is_confirmed(world: World) {
         (bob.id, "wanted@example.org"),
         (token.id, "wanted@example.org"),
     ] {
-        let address = name(address);
+        let (address, event) = (name(address), event(EventKind::UsernameChanged, 1));
         let confirmed = world
             .store
-            .confirm_username(token.id, user_id, &address, at(1), None);
+            .confirm_username(token.id, user_id, &address, at(1), &event);
         assert!(matches!(confirmed.await.unwrap(), Proved::Invalid), "{address:?}");
     }
     assert_eq!(world.now(&ada).await, ada);

@@ -20,8 +20,8 @@ use uuid::Uuid;
 use crate::{
     on_both,
     world::{
-        World, at, full_profile, hash_of, hiding, letters, link, mail_lane, name, new_id, notice, once,
-        session, staff, unverified, user,
+        World, at, event, full_profile, hash_of, hiding, letters, link, mail_lane, name, new_id, notice,
+        once, session, staff, unverified, user,
     },
 };
 
@@ -114,7 +114,13 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
         ..unverified("ADA.OLD@example.org")
     };
     store
-        .verify_address(letters.token.id, ada.id, &username, at(1), None)
+        .verify_address(
+            letters.token.id,
+            ada.id,
+            &username,
+            at(1),
+            &event(EventKind::AccountVerified, 1),
+        )
         .await
         .unwrap();
     let (letters, other) = (hiding(&hidden), once("other", "input"));
@@ -141,7 +147,13 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
         store.change_user(ada.id, None, at(2), change).await.unwrap();
         if place == 0 {
             store
-                .confirm_username(confirm.id, ada.id, &name(address), at(3), None)
+                .confirm_username(
+                    confirm.id,
+                    ada.id,
+                    &name(address),
+                    at(3),
+                    &event(EventKind::UsernameChanged, 3),
+                )
                 .await
                 .unwrap();
         }
@@ -151,7 +163,7 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
     for session in &sessions {
         assert!(
             store
-                .open_session(session, "form", None, None)
+                .open_session(session, "form", None, &event(EventKind::LoginSucceeded, 5))
                 .await
                 .unwrap()
                 .is_some()
@@ -162,7 +174,7 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
             sessions[0].id,
             auth_service::model::session::EndReason::Logout,
             at(6),
-            None,
+            &event(EventKind::LoggedOut, 6),
         )
         .await
         .unwrap();
@@ -184,6 +196,7 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
         );
     }
     let before = store.security_revision().await.unwrap();
+    let events = world.events().await.len();
 
     assert_eq!(world.erase(&ada).await, Erased::Yes);
 
@@ -199,7 +212,7 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
             SecurityChange::UserChanged(ada.id)
         ]
     );
-    assert_eq!(world.events().await.len(), 1);
+    assert_eq!(world.events().await.len(), events + 1);
     assert_eq!(store.waiting_erasures().await.unwrap(), (1, Some(at(9))));
     // What is another's stays.
     assert_eq!(world.now(&bob).await, bob);
@@ -208,7 +221,12 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
     assert_eq!(world.erase(&ada).await, Erased::NotFound);
     assert!(
         store
-            .open_session(&session(&ada, at(10)), "form", None, None)
+            .open_session(
+                &session(&ada, at(10)),
+                "form",
+                None,
+                &event(EventKind::LoginSucceeded, 10)
+            )
             .await
             .unwrap()
             .is_none()

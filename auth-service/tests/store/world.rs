@@ -92,9 +92,13 @@ impl World {
     /// Opens a session of a user.
     pub async fn open(&self, user: &User, opened_at: DateTime<Utc>) -> Session {
         let session = session(user, opened_at);
+        let login = SecurityEvent {
+            time: opened_at,
+            ..event(EventKind::LoginSucceeded, 0)
+        };
         let opened = self
             .store
-            .open_session(&session, &hash_of(&user.username), None, None)
+            .open_session(&session, &hash_of(&user.username), None, &login)
             .await
             .unwrap();
         assert!(opened.is_some());
