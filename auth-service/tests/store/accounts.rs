@@ -158,10 +158,10 @@ async fn a_refused_registration_leaves_its_key_free(world: World) {
 }
 
 async fn hide(world: &World, user: &User, once: Option<&Once>) -> Registered {
-    let (letters, username) = (hiding(user), name(&user.username));
+    let (letters, username, events) = (hiding(user), name(&user.username), registered());
     let hidden = world
         .store
-        .register(user, &username, "form", &registered(), Some(&letters), once);
+        .register(user, &username, "form", &events, Some(&letters), once);
     hidden.await.unwrap()
 }
 
