@@ -1,7 +1,7 @@
 //! Tells auth-service's trail who was refused what. A request never waits for it and never fails by it: denials are
 //! gathered, those of one caller and method within ten seconds told as one, and sent on.
 
-use std::{collections::HashSet, net::IpAddr, sync::Arc};
+use std::{collections::VecDeque, net::IpAddr, sync::Arc};
 
 use proto::auth::v1::RecordSecurityEventRequest;
 use service_runtime::{
@@ -9,7 +9,7 @@ use service_runtime::{
     entropy::Entropy,
     grpc::context::RequestContext,
     lifecycle::Tasks,
-    reports::{Report, Reports, Sink},
+    reports::{Report, Reports, Sink, Told},
 };
 use uuid::Uuid;
 
@@ -32,18 +32,13 @@ struct Denial {
     client: Option<IpAddr>,
     request_id: Arc<str>,
     method: Arc<str>,
-    times: u32,
 }
 
 impl Reporter {
     /// Starts to send on what is reported, until the tasks have ended.
     pub fn start(auth: AuthClient, clock: Clock, entropy: Entropy, tasks: &Tasks) -> Self {
         let (reports, taken) = Reports::new("denials");
-        let sender = Sender {
-            auth,
-            sent: HashSet::new(),
-        };
-        taken.deliver_to(sender, tasks);
+        taken.deliver_to(Sender(auth), tasks);
         Self {
             reports,
             clock,
@@ -69,7 +64,6 @@ impl Reporter {
             client,
             request_id: Arc::clone(&context.request_id),
             method: Arc::clone(&context.method),
-            times: 1,
         });
     }
 }
@@ -87,35 +81,31 @@ impl Report for Denial {
         (None, None, Arc::clone(&self.method))
     }
 
-    fn times(&mut self, count: u32) {
-        self.times = count;
+    fn coarsen(&mut self) {
+        self.actor_id = None;
+        self.session_id = None;
+        self.client = None;
+        self.request_id = "".into();
     }
 }
 
 /// Sends denials, one by one.
-struct Sender {
-    auth: AuthClient,
-    /// Those of a batch that were sent before it failed.
-    sent: HashSet<Uuid>,
-}
+struct Sender(AuthClient);
 
 impl Sink<Denial> for Sender {
     type Error = AuthError;
 
-    async fn deliver(&mut self, denials: &[Denial]) -> Result<(), AuthError> {
-        for denial in denials {
-            if !self.sent.contains(&denial.id) {
-                self.auth.record(&denial.request_id, denial.message()).await?;
-                self.sent.insert(denial.id);
-            }
+    async fn deliver(&mut self, batch: &mut VecDeque<Told<Denial>>) -> Result<(), AuthError> {
+        while let Some(Told { report, times }) = batch.front() {
+            self.0.record(&report.request_id, report.message(*times)).await?;
+            batch.pop_front();
         }
-        self.sent.clear();
         Ok(())
     }
 }
 
 impl Denial {
-    fn message(&self) -> RecordSecurityEventRequest {
+    fn message(&self, times: u32) -> RecordSecurityEventRequest {
         let text = |id: Option<Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
         RecordSecurityEventRequest {
             id: self.id.to_string(),
@@ -125,7 +115,33 @@ impl Denial {
             ip_address: self.client.map(|client| client.to_string()).unwrap_or_default(),
             request_id: (*self.request_id).to_owned(),
             method: (*self.method).to_owned(),
-            times: i32::try_from(self.times).unwrap_or(i32::MAX),
+            times: i32::try_from(times).unwrap_or(i32::MAX),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_for_different_callers_names_none_of_them() {
+        let mut denial = Denial {
+            id: Uuid::from_u128(1),
+            actor_id: Some(Uuid::from_u128(7)),
+            session_id: Some(Uuid::from_u128(8)),
+            client: Some([203, 0, 113, 7].into()),
+            request_id: "req-7".into(),
+            method: "CreateCourse".into(),
+        };
+        denial.coarsen();
+        let expected = RecordSecurityEventRequest {
+            id: Uuid::from_u128(1).to_string(),
+            kind: "access_denied".to_owned(),
+            method: "CreateCourse".to_owned(),
+            times: 5000,
+            ..Default::default()
+        };
+        assert_eq!(denial.message(5000), expected);
     }
 }

@@ -112,7 +112,65 @@ fn accounts_are_made_listed_and_changed() {
         refused.complained
     );
     assert_eq!(refused.said, "");
+
+    let trail: Vec<(String, String)> = in_database(folder.path(), async |database| {
+        on!(&database, |pool| {
+            sqlx::query_as(
+                "SELECT username, kind FROM security_events JOIN users ON users.id = subject_id \
+                 WHERE actor_id IS NULL",
+            )
+            .fetch_all(pool)
+            .await
+        })
+        .unwrap()
+    });
+    // Those of one moment have ids of chance.
+    let of = |whose: &str| {
+        let mut kinds: Vec<&str> = trail
+            .iter()
+            .filter(|(username, _)| username == whose)
+            .map(|(_, kind)| kind.as_str())
+            .collect();
+        kinds.sort_unstable();
+        kinds
+    };
+    assert_eq!(
+        of("Ada@Example.org"),
+        ["account_registered", "user_activated", "user_deactivated"]
+    );
+    assert_eq!(
+        of("bob@example.org"),
+        ["account_registered", "staff_granted", "user_activated"]
+    );
 }
+
+/// What is done with the database in a folder.
+fn in_database<T>(folder: &Path, act: impl AsyncFnOnce(Database) -> T) -> T {
+    let url = format!("sqlite:{}", folder.join("auth.db").display());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let database = Database::connect(&url, "auth").await.unwrap();
+        let done = act(database.clone()).await;
+        database.close().await;
+        done
+    })
+}
+
+/// Runs a statement; says how many rows it is about.
+fn do_by_hand(folder: &Path, statement: &'static str) -> u64 {
+    in_database(folder, async |database| {
+        on!(&database, |pool| {
+            sqlx::query(statement)
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected())
+        })
+        .unwrap()
+    })
+}
+
+/// Gives everybody a second factor.
+const SET_UP: &str = "UPDATE users SET factor_since = '2026-03-01T12:00:00+00:00'";
 
 #[test]
 fn a_second_factor_that_was_lost_is_removed() {
@@ -121,20 +179,7 @@ fn a_second_factor_that_was_lost_is_removed() {
     assert_eq!(run(&["users", "create", "ada@example.org"]).code, 0);
     let remove = ["users", "update", "ada@example.org", "--remove-totp"];
     assert_eq!(run(&remove).code, 3, "there is none");
-    let url = format!("sqlite:{}", folder.path().join("auth.db").display());
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let set_up = async {
-        let database = Database::connect(&url, "auth").await.unwrap();
-        let done = service_runtime::on!(&database, |pool| {
-            sqlx::query("UPDATE users SET factor_since = '2026-03-01T12:00:00+00:00'")
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected())
-        });
-        assert_eq!(done.unwrap(), 1);
-        database.close().await;
-    };
-    runtime.block_on(set_up);
+    assert_eq!(do_by_hand(folder.path(), SET_UP), 1);
     let removed = run(&remove);
     assert_eq!(removed.code, 0, "{}", removed.complained);
     assert!(
@@ -143,6 +188,33 @@ fn a_second_factor_that_was_lost_is_removed() {
         removed.said
     );
     assert_eq!(run(&remove).code, 3, "it is gone");
+}
+
+#[test]
+fn of_a_change_that_is_refused_nothing_is_done() {
+    let folder = folder();
+    let run = |arguments: &[&str]| run(folder.path(), arguments, "");
+    for username in ["ada@example.org", "bob@example.org"] {
+        assert_eq!(run(&["users", "create", username, "--staff"]).code, 0);
+    }
+    let demote = |username| run(&["users", "update", username, "--remove-totp", "--staff", "false"]);
+    assert_eq!(demote("ada@example.org").code, 3, "there is no second factor");
+    let listed = run(&["users", "list"]).said;
+    assert_eq!(listed.matches("active  staff").count(), 2, "{listed}");
+
+    assert_eq!(do_by_hand(folder.path(), SET_UP), 2);
+    assert_eq!(demote("ada@example.org").code, 0);
+    assert_eq!(
+        demote("bob@example.org").code,
+        4,
+        "the last active staff user stays"
+    );
+    let still = "UPDATE users SET factor_since = factor_since WHERE factor_since IS NOT NULL AND is_staff";
+    assert_eq!(
+        do_by_hand(folder.path(), still),
+        1,
+        "and so does the second factor"
+    );
 }
 
 #[test]
@@ -240,20 +312,8 @@ fn what_cannot_be_done_is_said_and_told_apart() {
 
 /// Lets the next key of the database in a folder have been published for long enough.
 fn publish_for_long_enough(folder: &Path) {
-    let url = format!("sqlite:{}", folder.join("auth.db").display());
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let changed = runtime.block_on(async {
-        let database = Database::connect(&url, "auth").await.unwrap();
-        let changed = on!(&database, |pool| {
-            sqlx::query("UPDATE signing_keys SET may_sign_from = created_at WHERE is_next")
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected())
-        });
-        database.close().await;
-        changed
-    });
-    assert_eq!(changed.unwrap(), 1);
+    let publish = "UPDATE signing_keys SET may_sign_from = created_at WHERE is_next";
+    assert_eq!(do_by_hand(folder, publish), 1);
 }
 
 /// The ids of keys, and their states.

@@ -6,7 +6,7 @@
 
 mod bundles;
 
-use std::{mem, sync::Arc, time::Duration};
+use std::{collections::VecDeque, mem, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Mutex, mpsc},
@@ -25,6 +25,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long a delivery may take, and how often one is tried.
 const PATIENCE: Duration = Duration::from_secs(5);
 const ATTEMPTS: u32 = 5;
+const TOO_LONG: &str = "it took too long";
 /// How long the end of the process waits for the last delivery.
 const LAST: Duration = Duration::from_secs(3);
 
@@ -39,8 +40,17 @@ pub trait Report: Send + 'static {
     /// The key when there are too many different ones at once.
     fn coarse_key(&self) -> Self::Key;
 
-    /// It stands for this many alike.
-    fn times(&mut self, count: u32);
+    /// Forgets what its coarse key does not say, because it stands for others of that key as well.
+    fn coarsen(&mut self);
+}
+
+/// A report as it is delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told<R> {
+    /// The report.
+    pub report: R,
+    /// How many alike it stands for.
+    pub times: u32,
 }
 
 /// Where reports are delivered.
@@ -48,8 +58,12 @@ pub trait Sink<R>: Send + 'static {
     /// Why it did not take some.
     type Error: std::error::Error + 'static;
 
-    /// Takes all of these. What it has taken before it may be given again, after a failure.
-    fn deliver(&mut self, reports: &[R]) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    /// Takes all of these, from the front. What is left in there after a failure, or when it took too long, is given
+    /// again later, or lost.
+    fn deliver(
+        &mut self,
+        batch: &mut VecDeque<Told<R>>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
 /// Takes reports. Cheap to clone.
@@ -98,7 +112,7 @@ impl<R: Report> Taken<R> {
             taken: self,
             sink,
             bundles: Bundles::default(),
-            batch: Vec::new(),
+            batch: VecDeque::new(),
             failures: 0,
         }));
         let (running, stop) = (Arc::clone(&gathering), tasks.clone());
@@ -114,7 +128,7 @@ impl<R: Report> Taken<R> {
             gathering.gather_the_rest();
             gathering.failures = ATTEMPTS;
             if timeout(LAST, gathering.deliver()).await.is_err() {
-                gathering.give_up();
+                gathering.give_up(TOO_LONG);
             }
         });
     }
@@ -125,7 +139,7 @@ struct Gathering<R: Report, S> {
     sink: S,
     bundles: Bundles<R>,
     /// What is to be delivered next.
-    batch: Vec<R>,
+    batch: VecDeque<Told<R>>,
     /// How often that has failed.
     failures: u32,
 }
@@ -171,33 +185,31 @@ impl<R: Report, S: Sink<R>> Gathering<R, S> {
         if self.batch.is_empty() {
             return;
         }
-        let what = self.taken.what;
-        let failed = match timeout(PATIENCE, self.sink.deliver(&self.batch)).await {
+        let failed = match timeout(PATIENCE, self.sink.deliver(&mut self.batch)).await {
             Ok(Ok(())) => {
-                self.batch.clear();
                 self.failures = 0;
                 return;
             }
             Ok(Err(error)) => causes(&error),
-            Err(_elapsed) => "it took too long".to_owned(),
+            Err(_elapsed) => TOO_LONG.to_owned(),
         };
         self.failures += 1;
         if self.failures < ATTEMPTS {
             return;
         }
-        tracing::error!(what, count = self.batch.len(), error = failed, "reports are lost");
-        self.give_up();
+        self.give_up(&failed);
     }
 
-    fn give_up(&mut self) {
-        count_lost(self.taken.what, self.batch.len());
-        self.batch.clear();
+    fn give_up(&mut self, why: &str) {
+        let what = self.taken.what;
+        let count: u64 = self.batch.drain(..).map(|told| u64::from(told.times)).sum();
+        tracing::error!(what, count, error = why, "reports are lost");
+        count_lost(what, count);
         self.failures = 0;
     }
 }
 
-fn count_lost(what: &'static str, count: usize) {
-    let count = u64::try_from(count).unwrap_or(u64::MAX);
+fn count_lost(what: &'static str, count: u64) {
     metrics::counter!("reports_lost_total", "what" => what).increment(count);
 }
 

@@ -18,7 +18,10 @@ use service_runtime::{
 use super::{json_flag, refused, tell};
 use crate::{
     Config, Rules,
-    domain::user::{Granter, UserChange, UserQuery},
+    domain::{
+        factor::FactorError,
+        user::{Granter, UserChange, UserQuery},
+    },
     grpc::encode,
     model::{event::Actor, user::User},
     open_rules,
@@ -123,20 +126,10 @@ async fn create(rules: &Rules, entropy: &Entropy, matches: &ArgMatches) -> Resul
         Some(file) => read_password(file)?,
         None => Secret::new(URL_SAFE_NO_PAD.encode(entropy.bytes::<15>()?)),
     };
-    let mut user = rules.accounts.create(address, &password).await.map_err(refused)?;
-    if matches.get_flag("staff") {
-        let change = UserChange {
-            is_staff: Some(true),
-            ..UserChange::default()
-        };
-        let id = user.id.to_string();
-        user = rules
-            .users
-            .update(Granter::Operator, &Actor::default(), &id, change, None)
-            .await
-            .map_err(refused)?;
-    }
-    show(matches, user);
+    let made = rules
+        .accounts
+        .create(address, &password, matches.get_flag("staff"));
+    show(matches, made.await.map_err(refused)?);
     if given.is_none() {
         match matches.get_flag("json") {
             true => say(serde_json::json!({"password": password.expose()})),
@@ -177,9 +170,9 @@ async fn update(rules: &Rules, matches: &ArgMatches) -> Result<(), Box<dyn Error
         return Err(invalid("nothing to change: give --active, --staff or --remove-totp").into());
     }
     let user = rules.users.find(text(matches, "user")).await.map_err(refused)?;
-    if removes_factor {
-        let factors = &rules.sessions.factors;
-        factors.remove_for(&user).await.map_err(refused)?;
+    // Whatever may be refused comes before anything is done.
+    if removes_factor && user.factor_since.is_none() {
+        return Err(refused(FactorError::Missing.into()));
     }
     let id = user.id.to_string();
     let user = rules
@@ -187,6 +180,10 @@ async fn update(rules: &Rules, matches: &ArgMatches) -> Result<(), Box<dyn Error
         .update(Granter::Operator, &Actor::default(), &id, change, None)
         .await
         .map_err(refused)?;
+    if removes_factor {
+        let factors = &rules.sessions.factors;
+        factors.remove_for(&user).await.map_err(refused)?;
+    }
     show(matches, user);
     Ok(())
 }

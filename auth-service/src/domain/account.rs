@@ -105,14 +105,13 @@ impl Accounts {
         let user = self.new_user(&username, profile, now)?;
         let letters = self.letters(&username, now)?;
         let once = asked.once.as_ref();
+        let event = self
+            .events
+            .event(EventKind::AccountRegistered, by, Some(user.id), "")?;
         let registered = self
             .store
-            .register(&user, &username, &password_hash, Some(&letters), once)
+            .register(&user, &username, &password_hash, &[event], Some(&letters), once)
             .await?;
-        if matches!(&registered, Registered::Yes(made) if made.id == user.id) {
-            self.events
-                .note(EventKind::AccountRegistered, by, Some(user.id), "");
-        }
         self.bell.ring();
         match registered {
             Registered::Yes(user) => Ok(*user),
@@ -152,7 +151,12 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::UsernameTaken`].
-    pub async fn create(&self, username: &str, password: &Secret<String>) -> Result<User, Error> {
+    pub async fn create(
+        &self,
+        username: &str,
+        password: &Secret<String>,
+        is_staff: bool,
+    ) -> Result<User, Error> {
         let mut faults = Vec::new();
         let username = required_username(username, &mut faults);
         let own = username
@@ -168,10 +172,23 @@ impl Accounts {
         let now = self.clock.now();
         let user = User {
             is_active: true,
+            is_staff,
             verified_at: Some(now),
             ..self.new_user(&username, Profile::default(), now)?
         };
-        let made = self.store.register(&user, &username, &password_hash, None, None);
+        let mut events = Vec::new();
+        for (is_so, kind) in [
+            (true, EventKind::AccountRegistered),
+            (true, EventKind::UserActivated),
+            (is_staff, EventKind::StaffGranted),
+        ] {
+            if is_so {
+                events.push(self.events.event(kind, &Actor::default(), Some(user.id), "")?);
+            }
+        }
+        let made = self
+            .store
+            .register(&user, &username, &password_hash, &events, None, None);
         match made.await? {
             Registered::Yes(user) => Ok(*user),
             Registered::Hidden { .. } | Registered::Taken | Registered::KeyReused => {
@@ -188,29 +205,11 @@ impl Accounts {
         if self.store.has_staff().await? {
             return Ok(false);
         }
-        let mut faults = Vec::new();
-        let deadline = Instant::now() + OPERATORS_PATIENCE;
-        let own = vec![username.as_str().to_owned()];
-        let new = self.new_password((password, password), own, &mut faults, deadline);
-        let Some(new) = new.await? else {
-            return Err(Error::Invalid(faults));
-        };
-        let password_hash = self.passwords.hash(new, deadline).await?;
-        let now = self.clock.now();
-        let user = User {
-            is_active: true,
-            is_staff: true,
-            verified_at: Some(now),
-            ..self.new_user(username, Profile::default(), now)?
-        };
-        let made = self.store.register(&user, username, &password_hash, None, None);
-        match made.await? {
-            Registered::Yes(_) => Ok(true),
+        match self.create(username.as_str(), password, true).await {
+            Ok(_) => Ok(true),
             // Another process that starts at this moment was first.
-            _ if self.store.has_staff().await? => Ok(false),
-            Registered::Hidden { .. } | Registered::Taken | Registered::KeyReused => {
-                Err(Error::UsernameTaken)
-            }
+            Err(Error::UsernameTaken) if self.store.has_staff().await? => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

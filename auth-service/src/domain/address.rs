@@ -12,7 +12,7 @@ use crate::{
     },
     model::{
         client::Client,
-        event::Actor,
+        event::{Actor, SecurityEvent},
         event_kind::EventKind,
         mail::{MailKind, NewMail},
         mail_token::{NewMailToken, Purpose},
@@ -34,7 +34,7 @@ impl Accounts {
             .event(EventKind::AccountVerified, by, Some(stored.user_id), "")?;
         match self
             .store
-            .verify_address(id, stored.user_id, &address, self.clock.now(), Some(&event))
+            .verify_address(id, stored.user_id, &address, self.clock.now(), &event)
             .await?
         {
             Proved::Yes(user) => Ok(*user),
@@ -53,7 +53,7 @@ impl Accounts {
             .event(EventKind::UsernameChanged, by, Some(stored.user_id), "")?;
         match self
             .store
-            .confirm_username(id, stored.user_id, &address, self.clock.now(), Some(&event))
+            .confirm_username(id, stored.user_id, &address, self.clock.now(), &event)
             .await?
         {
             Proved::Yes(user) => Ok(*user),
@@ -68,9 +68,8 @@ impl Accounts {
     /// [`Error::Invalid`], [`Error::Throttled`].
     pub async fn resend_verification(&self, username: &str, client: &Client) -> Result<(), Error> {
         let purpose = Purpose::VerifyEmail;
-        self.mail_link(username, client, purpose, MailKind::VerifyEmail)
+        self.mail_link(username, client, purpose, MailKind::VerifyEmail, None)
             .await
-            .map(drop)
     }
 
     /// A token that its mailbox may use: genuine, of this purpose, known and not expired. Any other is noted.
@@ -122,16 +121,17 @@ impl Accounts {
         Ok((id, stored, address))
     }
 
-    /// Queues a mail with a link to the account of an address, if there is one that has use for it; says whose. Nothing
-    /// tells the caller whether it did, not even the time it takes, nor that an address got its share of mails already:
-    /// that is counted whether or not anybody has it.
+    /// Queues a mail with a link to the account of an address, if there is one that has use for it, and tells the trail
+    /// so. Nothing tells the caller whether it did, not even the time it takes, nor that an address got its share of
+    /// mails already: that is counted whether or not anybody has it.
     pub(super) async fn mail_link(
         &self,
         username: &str,
         client: &Client,
         purpose: Purpose,
         kind: MailKind,
-    ) -> Result<Option<Uuid>, Error> {
+        event: Option<&SecurityEvent>,
+    ) -> Result<(), Error> {
         let mut faults = Vec::new();
         let Some(asked) = required_username(username, &mut faults) else {
             return Err(Error::Invalid(faults));
@@ -139,7 +139,7 @@ impl Accounts {
         self.throttle.mail_asked(client).await?.or_refuse()?;
         let lane = self.throttle.mail_lane(kind, &asked);
         let (token, mail) = self.link(&asked, purpose, kind, self.clock.now())?;
-        let (let_in, user_id) = self.store.queue_asked(&lane, &token, &mail).await?;
+        let (let_in, user_id) = self.store.queue_asked(&lane, &token, &mail, event).await?;
         if !let_in {
             // Who asks does not learn of it; the numbers do.
             let _silently = refuse(lane.limit);
@@ -147,7 +147,7 @@ impl Accounts {
         if user_id.is_some() {
             self.bell.ring();
         }
-        Ok(user_id)
+        Ok(())
     }
 
     /// A mail with a link, and the token of that link.

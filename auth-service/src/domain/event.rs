@@ -1,12 +1,14 @@
 //! Security events: made where something happens, told in its transaction or, where there is none, a moment later; and
 //! read by staff.
 
+use std::collections::VecDeque;
+
 use chrono::{DateTime, Utc};
 use service_runtime::{
     clock::Clock,
     entropy::Entropy,
     page_token::PageTokens,
-    reports::{Report, Reports, Sink, Taken},
+    reports::{Report, Reports, Sink, Taken, Told},
 };
 use uuid::Uuid;
 
@@ -19,6 +21,7 @@ use crate::{
     model::{
         event::{Actor, EventFilter, RecordedEvent, SecurityEvent, Severity},
         event_kind::EventKind,
+        id,
     },
     store::{self, Store, event::EventCursor},
 };
@@ -151,7 +154,7 @@ fn given<T>(text: &str, parse: impl FnOnce(&str) -> Result<T, Error>) -> Result<
 }
 
 fn user_id(field: &str, text: &str) -> Result<Uuid, Error> {
-    Uuid::try_parse(text).map_err(|_| Error::field(field, "An id is a UUID."))
+    id::parse(text).ok_or_else(|| Error::field(field, "An id is a UUID."))
 }
 
 /// Records what was noted.
@@ -161,8 +164,21 @@ pub struct Recorder(pub Store);
 impl Sink<SecurityEvent> for Recorder {
     type Error = store::Error;
 
-    async fn deliver(&mut self, events: &[SecurityEvent]) -> Result<(), store::Error> {
-        self.0.record_events(events).await
+    async fn deliver(&mut self, batch: &mut VecDeque<Told<SecurityEvent>>) -> Result<(), store::Error> {
+        let events: Vec<_> = batch.iter().cloned().map(as_recorded).collect();
+        self.0.record_events(&events).await?;
+        batch.clear();
+        Ok(())
+    }
+}
+
+fn as_recorded(Told { report, times }: Told<SecurityEvent>) -> SecurityEvent {
+    match times {
+        1 => report,
+        _ => SecurityEvent {
+            detail: times_more(&report.detail, times),
+            ..report
+        },
     }
 }
 
@@ -179,9 +195,50 @@ impl Report for SecurityEvent {
         (self.kind, None)
     }
 
-    fn times(&mut self, count: u32) {
-        if count > 1 {
-            self.detail = times_more(&self.detail, count);
-        }
+    fn coarsen(&mut self) {
+        self.actor_id = None;
+        self.subject_id = None;
+        self.session_id = None;
+        self.ip_address.clear();
+        self.request_id.clear();
+        self.detail.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_for_different_ones_names_none_of_them() {
+        let id = Some(Uuid::from_u128(7));
+        let mut event = SecurityEvent {
+            id: Uuid::from_u128(1),
+            time: DateTime::UNIX_EPOCH,
+            kind: EventKind::LoginFailed,
+            actor_id: id,
+            subject_id: id,
+            session_id: id,
+            ip_address: "203.0.113.7".to_owned(),
+            request_id: "req-7".to_owned(),
+            detail: "wrong password".to_owned(),
+        };
+        event.coarsen();
+        let told = Told {
+            report: event,
+            times: 5000,
+        };
+        let expected = SecurityEvent {
+            id: Uuid::from_u128(1),
+            time: DateTime::UNIX_EPOCH,
+            kind: EventKind::LoginFailed,
+            actor_id: None,
+            subject_id: None,
+            session_id: None,
+            ip_address: String::new(),
+            request_id: String::new(),
+            detail: "5000 times since the one before".to_owned(),
+        };
+        assert_eq!(as_recorded(told), expected);
     }
 }

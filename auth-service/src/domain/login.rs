@@ -95,7 +95,7 @@ impl Sessions {
         )?;
         let opened = self
             .store
-            .open_session(&session, &stored, networks.as_deref(), Some(&event));
+            .open_session(&session, &stored, networks.as_deref(), &event);
         match opened.await? {
             Some(user) => self.tokens(&session, 0, user, now),
             None => Err(self.refused(by, Some(user.id), "changed meanwhile")),

@@ -27,13 +27,13 @@ impl Accounts {
         client: &Client,
         by: &Actor,
     ) -> Result<(), Error> {
-        let purpose = Purpose::ResetPassword;
-        let asked = self.mail_link(username, client, purpose, MailKind::ResetPassword);
-        if let Some(user_id) = asked.await? {
-            self.events
-                .note(EventKind::PasswordResetRequested, by, Some(user_id), "");
-        }
-        Ok(())
+        // Whose account it is about is known where the mail is queued.
+        let event = self
+            .events
+            .event(EventKind::PasswordResetRequested, by, None, "")?;
+        let (purpose, kind) = (Purpose::ResetPassword, MailKind::ResetPassword);
+        self.mail_link(username, client, purpose, kind, Some(&event))
+            .await
     }
 
     /// Sets a new password by the token of a reset mail and ends every session.
@@ -71,7 +71,7 @@ impl Accounts {
         let event = self
             .events
             .event(EventKind::PasswordReset, by, Some(user.id), "")?;
-        let told = (&notice, Some(&event));
+        let told = (&notice, &event);
         let forgiven = Forgiven {
             accounts: self.throttle.names_of(&address),
             networks: self.throttle.networks_with(client, &[]),
@@ -118,7 +118,7 @@ impl Accounts {
         let event = self
             .events
             .event(EventKind::PasswordChanged, by, Some(user.id), "")?;
-        let told = (&notice, Some(&event));
+        let told = (&notice, &event);
         let change = async |stored: String| {
             let store = &self.store;
             store

@@ -165,7 +165,7 @@ impl Sessions {
             .events
             .event(EventKind::LoggedOut, &by, Some(session.user_id), "")?;
         self.store
-            .end_session(session.id, EndReason::Logout, self.clock.now(), Some(&event))
+            .end_session(session.id, EndReason::Logout, self.clock.now(), &event)
             .await?;
         Ok(())
     }
@@ -181,7 +181,7 @@ impl Sessions {
             .event(EventKind::LoggedOutEverywhere, by, Some(user_id), "")?;
         Ok(self
             .store
-            .end_all_sessions(user_id, EndReason::Logout, self.clock.now(), Some(&event))
+            .end_all_sessions(user_id, EndReason::Logout, self.clock.now(), &event)
             .await?)
     }
 
@@ -247,7 +247,7 @@ impl Sessions {
             .event(EventKind::SessionRevoked, by, Some(user_id), id.to_string())?;
         let ended = self
             .store
-            .revoke_session(id, user_id, self.clock.now(), Some(&event))
+            .revoke_session(id, user_id, self.clock.now(), &event)
             .await?;
         if ended {
             Ok(())
@@ -321,7 +321,7 @@ impl Sessions {
             .events
             .event(EventKind::RefreshReplayed, &about, subject_id, "")?;
         self.store
-            .end_session(session.id, EndReason::RefreshReplayed, now, Some(&event))
+            .end_session(session.id, EndReason::RefreshReplayed, now, &event)
             .await?;
         Err(Error::RefreshFailed)
     }

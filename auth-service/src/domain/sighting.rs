@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::error::Error,
-    model::{event::SecurityEvent, event_kind::EventKind},
+    model::{event::SecurityEvent, event_kind::EventKind, id},
 };
 
 /// The longest name of a method, in bytes.
@@ -47,9 +47,9 @@ impl Sighting<'_> {
                 faults.push(FieldError::new(field, sentence));
             }
         };
-        let id = Uuid::try_parse(self.id).ok().filter(|id| !id.is_nil());
+        let id = id::parse(self.id).filter(|id| !id.is_nil());
         let kind = EventKind::parse(self.kind).filter(|kind| EventKind::OF_SERVICES.contains(kind));
-        let (actor_id, session_id) = (Uuid::try_parse(self.actor_id), Uuid::try_parse(self.session_id));
+        let (actor_id, session_id) = (id::parse(self.actor_id), id::parse(self.session_id));
         let ip_address = self.ip_address.parse::<IpAddr>();
         sound(id.is_some(), "id", "An id is a UUID.");
         sound(
@@ -57,10 +57,10 @@ impl Sighting<'_> {
             "kind",
             "A service may not record this kind of event.",
         );
-        let is_id = |text: &str, id: &Result<Uuid, _>| text.is_empty() || id.is_ok();
-        sound(is_id(self.actor_id, &actor_id), "actor_id", "An id is a UUID.");
+        let is_id = |text: &str, id: Option<Uuid>| text.is_empty() || id.is_some();
+        sound(is_id(self.actor_id, actor_id), "actor_id", "An id is a UUID.");
         sound(
-            is_id(self.session_id, &session_id),
+            is_id(self.session_id, session_id),
             "session_id",
             "An id is a UUID.",
         );
@@ -79,9 +79,9 @@ impl Sighting<'_> {
                 id,
                 time: now,
                 kind,
-                actor_id: actor_id.ok(),
+                actor_id,
                 subject_id: None,
-                session_id: session_id.ok(),
+                session_id,
                 ip_address: ip_address.map(|address| address.to_string()).unwrap_or_default(),
                 request_id: self.request_id.to_owned(),
                 detail: match self.times {

@@ -21,7 +21,6 @@ use self::sealing::SealedKeys;
 use crate::{
     domain::error::Error,
     model::{
-        event::SecurityEvent,
         event_kind::EventKind,
         signing_key::{KeyState, NewKey, StoredKey},
     },
@@ -70,7 +69,6 @@ pub struct KeyRing {
 struct Source {
     store: Store,
     sealing: SealedKeys,
-    entropy: Entropy,
     issuer: String,
     timing: Timing,
 }
@@ -99,7 +97,6 @@ impl KeyRing {
         let source = Source {
             store,
             sealing: SealedKeys::new(secrets, entropy.clone()),
-            entropy: entropy.clone(),
             issuer: issuer.to_owned(),
             timing,
         };
@@ -151,17 +148,8 @@ impl KeyRing {
 
     async fn remove(&self, which: Revoked<'_>, detail: String) -> Result<(), Error> {
         let (source, now) = (&self.source, self.clock.now());
-        let event = SecurityEvent {
-            id: source.entropy.new_id(now)?,
-            time: now,
-            kind: EventKind::SigningKeyRevoked,
-            actor_id: None,
-            subject_id: None,
-            session_id: None,
-            ip_address: String::new(),
-            request_id: String::new(),
-            detail,
-        };
+        let kind = EventKind::SigningKeyRevoked;
+        let event = source.sealing.event(now, kind, detail)?;
         let new = [source.new_key(now)?, source.new_key(now)?];
         if !source.store.revoke_signing_keys(which, &new, &event).await? {
             return Err(Error::NotFound("signing key"));

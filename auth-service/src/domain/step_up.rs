@@ -30,7 +30,11 @@ impl Sessions {
         if caller.user.factor_since.is_none() {
             return Err(FactorError::Missing.into());
         }
-        self.factors.prove(&caller.user, code, by).await?;
+        let user_id = Some(caller.user.id);
+        let event = self.events.event(EventKind::FactorProved, by, user_id, "")?;
+        self.factors
+            .prove_and_tell(&caller.user, code, by, Some(event))
+            .await?;
         let session = self.store.session(caller.session_id).await?;
         let session = session
             .filter(|session| session.ended_at.is_none())
@@ -51,8 +55,6 @@ impl Sessions {
             auth_time: now,
             factors,
         };
-        self.events
-            .note(EventKind::FactorProved, by, Some(caller.user.id), "");
         Ok((
             self.keys.sign(&access)?,
             (expires_at - now).to_std().unwrap_or_default(),

@@ -61,7 +61,7 @@ impl Actor {
 }
 
 /// Something that happened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecurityEvent {
     /// UUIDv7.
     pub id: Uuid,

@@ -102,7 +102,7 @@ pub struct Attempt {
     /// Until when no code of the app is looked at because of them.
     pub blocked_until: Option<DateTime<Utc>>,
     /// What to tell the trail.
-    pub event: Option<SecurityEvent>,
+    pub events: Vec<SecurityEvent>,
     /// What to tell the owner.
     pub mail: Option<NewMail>,
 }

@@ -3,6 +3,8 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::model::event::SecurityEvent;
+
 /// Where a key is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
@@ -38,6 +40,8 @@ pub struct NewKey {
     pub created_at: DateTime<Utc>,
     /// From when it may sign if it has to wait.
     pub may_sign_from: DateTime<Utc>,
+    /// What to tell the trail where it is added.
+    pub event: SecurityEvent,
 }
 
 /// A key as it is kept.

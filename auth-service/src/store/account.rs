@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     model::{
+        event::SecurityEvent,
         mail::NewMail,
         mail_token::NewMailToken,
         throttle::{Lane, Limit},
@@ -20,7 +21,8 @@ use crate::{
         username::{Username, folded},
     },
     store::{
-        Error, Store, mail_token::MailTokenTable, outbox::Outbox, throttle::ThrottleTable, user::search_text,
+        Error, Store, event::Trail, mail_token::MailTokenTable, outbox::Outbox, throttle::ThrottleTable,
+        user::search_text,
     },
 };
 
@@ -130,7 +132,8 @@ registration_for!(PgConnection);
 registration_for!(SqliteConnection);
 
 impl Store {
-    /// Adds an account with the mail that verifies its address, or does what is to be done where the address is taken.
+    /// Adds an account with the mail that verifies its address and tells the trail, or does what is to be done where the
+    /// address is taken.
     ///
     /// # Errors
     /// When the database fails.
@@ -139,6 +142,7 @@ impl Store {
         user: &User,
         username: &Username,
         password_hash: &str,
+        events: &[SecurityEvent],
         letters: Option<&Letters>,
         once: Option<&Once>,
     ) -> Result<Registered, Error> {
@@ -180,6 +184,9 @@ impl Store {
             let is_new = inserted.rows_affected() == 1;
             let mut untold = None;
             if is_new {
+                for event in events {
+                    tx.tell(event).await?;
+                }
                 if let Some(Letters { token, link, .. }) = letters {
                     tx.add_token(token, user.id).await?;
                     tx.enqueue(link).await?;

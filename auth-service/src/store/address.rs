@@ -35,7 +35,8 @@ pub enum Proved {
 impl Store {
     /// Counts a mail in its lane and, where that lets it in, queues it with its token for the account of its address, if
     /// there is one that has use for it. What is done, and committed, is the same whether or not there is one, so that
-    /// the time it takes does not tell. Says whether it was let in, and whose the mail is.
+    /// the time it takes does not tell. Of a mail that is queued the trail is told. Says whether it was let in, and whose
+    /// the mail is.
     ///
     /// # Errors
     /// When the database fails.
@@ -44,6 +45,7 @@ impl Store {
         lane: &Lane,
         token: &NewMailToken,
         mail: &NewMail,
+        event: Option<&SecurityEvent>,
     ) -> Result<(bool, Option<Uuid>), Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
@@ -52,6 +54,11 @@ impl Store {
             if let_in {
                 user_id = tx.add_token_of_address(token).await?;
                 tx.enqueue(mail).await?;
+            }
+            if let (Some(_), Some(event)) = (user_id, event) {
+                let subject_id = user_id;
+                let event = event.clone();
+                tx.tell(&SecurityEvent { subject_id, ..event }).await?;
             }
             tx.commit().await?;
             Ok((let_in, user_id))
@@ -69,7 +76,7 @@ impl Store {
         user_id: Uuid,
         address: &Username,
         now: DateTime<Utc>,
-        event: Option<&SecurityEvent>,
+        event: &SecurityEvent,
     ) -> Result<Proved, Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
@@ -93,7 +100,7 @@ impl Store {
             .fetch_optional(&mut *tx)
             .await?;
             let is_first = changed.rows_affected() == 1;
-            if let (true, Some(event)) = (is_first, event) {
+            if is_first {
                 tx.tell(event).await?;
             }
             let change = is_first.then_some(SecurityChange::UserChanged(user_id));
@@ -112,7 +119,7 @@ impl Store {
         user_id: Uuid,
         address: &Username,
         now: DateTime<Utc>,
-        event: Option<&SecurityEvent>,
+        event: &SecurityEvent,
     ) -> Result<Proved, Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
@@ -151,9 +158,7 @@ impl Store {
                 changed => changed?,
             };
             tx.use_token(token_id, now).await?;
-            if let Some(event) = event {
-                tx.tell(event).await?;
-            }
+            tx.tell(event).await?;
             tx.commit_with(&[SecurityChange::UserChanged(user_id)], now, &self.news)
                 .await?;
             Ok(Proved::Yes(Box::new(user)))

@@ -13,7 +13,9 @@ use crate::{
 
 /// What a transaction offers for telling what happened.
 pub trait Trail {
-    /// Adds an event, unless it is there already. A critical one waits for an alarm from then on.
+    /// Adds an event, unless it is there already. A critical one waits for an alarm from then on. What is worth a look is
+    /// a line in the log at once, not after the commit: a log that is shipped elsewhere then has all that the trail has,
+    /// and at worst what was not done after all.
     fn tell(&mut self, event: &SecurityEvent) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 

@@ -204,7 +204,7 @@ impl Store {
             .bind(attempt.blocked_until)
             .execute(&mut *tx)
             .await?;
-            if let Some(event) = &attempt.event {
+            for event in &attempt.events {
                 tx.tell(event).await?;
             }
             if let Some(mail) = &attempt.mail {

@@ -36,7 +36,7 @@ impl Store {
         token_id: Uuid,
         user_id: Uuid,
         password_hash: &str,
-        (notice, event): (&NewMail, Option<&SecurityEvent>),
+        (notice, event): (&NewMail, &SecurityEvent),
         forgiven: &Forgiven,
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
@@ -64,9 +64,7 @@ impl Store {
                 .await?;
             changes.push(SecurityChange::UserChanged(user_id));
             tx.enqueue(notice).await?;
-            if let Some(event) = event {
-                tx.tell(event).await?;
-            }
+            tx.tell(event).await?;
             tx.commit_with(&changes, now, &self.news).await?;
             Ok(true)
         })
@@ -83,7 +81,7 @@ impl Store {
         session_id: Uuid,
         former: &str,
         password_hash: &str,
-        (notice, event): (&NewMail, Option<&SecurityEvent>),
+        (notice, event): (&NewMail, &SecurityEvent),
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
         on!(&self.writes, |pool| {
@@ -107,9 +105,7 @@ impl Store {
                 .await?;
             changes.push(SecurityChange::UserChanged(user_id));
             tx.enqueue(notice).await?;
-            if let Some(event) = event {
-                tx.tell(event).await?;
-            }
+            tx.tell(event).await?;
             tx.commit_with(&changes, now, &self.news).await?;
             Ok(true)
         })

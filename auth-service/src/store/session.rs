@@ -90,7 +90,7 @@ impl Store {
         session: &Session,
         password_hash: &str,
         networks: Option<&[u8]>,
-        event: Option<&SecurityEvent>,
+        event: &SecurityEvent,
     ) -> Result<Option<User>, Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
@@ -128,9 +128,7 @@ impl Store {
             .bind(session.expires_at)
             .execute(&mut *tx)
             .await?;
-            if let Some(event) = event {
-                tx.tell(event).await?;
-            }
+            tx.tell(event).await?;
             tx.commit().await?;
             Ok(Some(user))
         })
@@ -193,7 +191,7 @@ impl Store {
         id: Uuid,
         reason: EndReason,
         now: DateTime<Utc>,
-        event: Option<&SecurityEvent>,
+        event: &SecurityEvent,
     ) -> Result<bool, Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
@@ -206,7 +204,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             let ended = done.rows_affected() == 1;
-            if let (true, Some(event)) = (ended, event) {
+            if ended {
                 tx.tell(event).await?;
             }
             let change = ended.then_some(SecurityChange::SessionEnded(id));
@@ -224,7 +222,7 @@ impl Store {
         id: Uuid,
         user_id: Uuid,
         now: DateTime<Utc>,
-        event: Option<&SecurityEvent>,
+        event: &SecurityEvent,
     ) -> Result<bool, Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
@@ -239,7 +237,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             let ended = done.rows_affected() == 1;
-            if let (true, Some(event)) = (ended, event) {
+            if ended {
                 tx.tell(event).await?;
             }
             let change = ended.then_some(SecurityChange::SessionEnded(id));
@@ -257,14 +255,12 @@ impl Store {
         user_id: Uuid,
         reason: EndReason,
         now: DateTime<Utc>,
-        event: Option<&SecurityEvent>,
+        event: &SecurityEvent,
     ) -> Result<(), Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             let ended = tx.end_sessions(user_id, None, reason, now).await?;
-            if let Some(event) = event {
-                tx.tell(event).await?;
-            }
+            tx.tell(event).await?;
             tx.commit_with(&ended, now, &self.news).await?;
             Ok(())
         })

@@ -211,10 +211,10 @@ trait KeyTable {
     /// Waits until no other transaction changes the state of a key.
     fn hold_keys(&mut self) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Adds a key that signs, unless there is one; says whether it did.
+    /// Adds a key that signs, unless there is one, and tells the trail; says whether it did.
     fn add_active_key(&mut self, key: &NewKey) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
 
-    /// Adds a key that comes next, unless there is one; says whether it did.
+    /// Adds a key that comes next, unless there is one, and tells the trail; says whether it did.
     fn add_next_key(&mut self, key: &NewKey) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
 }
 
@@ -238,9 +238,13 @@ macro_rules! key_table_for {
                 .bind(&key.public_key)
                 .bind(&key.sealed_private_key)
                 .bind(key.created_at)
-                .execute(self)
+                .execute(&mut *self)
                 .await?;
-                Ok(added.rows_affected() == 1)
+                let is_added = added.rows_affected() == 1;
+                if is_added {
+                    self.tell(&key.event).await?;
+                }
+                Ok(is_added)
             }
 
             async fn add_next_key(&mut self, key: &NewKey) -> Result<bool, sqlx::Error> {
@@ -254,9 +258,13 @@ macro_rules! key_table_for {
                 .bind(&key.sealed_private_key)
                 .bind(key.created_at)
                 .bind(key.may_sign_from)
-                .execute(self)
+                .execute(&mut *self)
                 .await?;
-                Ok(added.rows_affected() == 1)
+                let is_added = added.rows_affected() == 1;
+                if is_added {
+                    self.tell(&key.event).await?;
+                }
+                Ok(is_added)
             }
         }
     };

@@ -1,12 +1,17 @@
 //! Every outcome of an RPC that lets somebody in, or not, leaves its event; and staff reads them.
 
 use auth_service::{
-    model::event::{EventFilter, RecordedEvent},
+    domain::account::Registration,
+    model::{
+        client::Client,
+        event::{Actor, EventFilter, RecordedEvent},
+        profile::Profile,
+    },
     open_rules,
 };
 use chrono::TimeDelta;
 use proto::auth::v1 as pb;
-use service_runtime::{entropy::Entropy, on};
+use service_runtime::{entropy::Entropy, on, secret::Secret};
 use tonic::Code;
 
 use crate::{
@@ -25,6 +30,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 on_both_databases!(
     every_outcome_leaves_its_event,
+    what_changes_something_is_told_in_its_transaction,
     a_flood_is_a_few_rows_and_none_is_forgotten,
 );
 
@@ -223,6 +229,51 @@ async fn every_outcome_leaves_its_event(service: Service) {
     for event in trail(&service).await {
         assert!(!format!("{event:?}").contains('@'), "an address: {event:?}");
     }
+}
+
+/// By rules of whose notes nobody writes any down.
+async fn what_changes_something_is_told_in_its_transaction(service: Service) {
+    let ada = service.coded(ADA).await;
+    let code = Secret::new(ada.next_code(&service));
+    let (config, entropy, by) = (service.config(), Entropy::default(), Actor::default());
+    let rules = open_rules(&config, &service.clock, &entropy).await.unwrap();
+    let caller = rules.sessions.authenticate(&ada.session.access).await.unwrap();
+    rules.sessions.step_up(&caller, &code, &by).await.unwrap();
+    let client = Client::default();
+    for username in [ADA, "nobody@example.org"] {
+        let asked = rules.accounts.request_password_reset(username, &client, &by);
+        asked.await.unwrap();
+    }
+    let password = || Secret::new(NEW.to_owned());
+    let registration = Registration {
+        username: "bob@example.org".to_owned(),
+        password: password(),
+        confirm_password: password(),
+        profile: Ok(Profile::default()),
+        once: None,
+        client,
+    };
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let bob = rules
+        .accounts
+        .register(registration, &by, deadline)
+        .await
+        .unwrap();
+
+    let (ada, now) = (ada.session.user.id.parse().unwrap(), service.clock.now());
+    let mut told: Vec<_> = trail(&service)
+        .await
+        .into_iter()
+        .filter(|event| event.time == now)
+        .map(|event| (event.kind, event.subject_id))
+        .collect();
+    told.sort();
+    let expected = [
+        ("account_registered", bob.id),
+        ("factor_proved", ada),
+        ("password_reset_requested", ada),
+    ];
+    assert_eq!(told, expected.map(|(kind, whom)| (kind.to_owned(), Some(whom))));
 }
 
 async fn a_flood_is_a_few_rows_and_none_is_forgotten(service: Service) {

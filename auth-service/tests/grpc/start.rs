@@ -1,6 +1,6 @@
 //! What starting does: the first staff user, a second start on yesterday's data, and settings that stop it.
 
-use service_runtime::settings::Values;
+use service_runtime::{on, settings::Values};
 use tonic::Code;
 
 use crate::{
@@ -25,6 +25,7 @@ async fn the_first_staff_user_is_made_once(service: Service) {
     assert!(!service.started.staff_made);
     let service = service.restarted(with_staff).await.unwrap();
     assert!(service.started.staff_made);
+    assert_eq!(staff_granted(&service).await, 1);
     let root = service.login_with(ROOT, PASSWORD).await.unwrap();
     assert!(root.user.is_staff && root.user.is_active);
     let other = |values: Values| with_staff(values).with("STAFF_PASSWORD", "gravel lantern octopus");
@@ -35,6 +36,20 @@ async fn the_first_staff_user_is_made_once(service: Service) {
         .login_with(ROOT, PASSWORD)
         .await
         .expect("the password was not touched");
+    assert_eq!(staff_granted(&service).await, 1);
+}
+
+/// How many alarms wait because somebody was made staff by nobody in particular.
+async fn staff_granted(service: &Service) -> i64 {
+    on!(&service.database, |pool| {
+        sqlx::query_scalar(
+            "SELECT count(*) FROM security_events JOIN security_alarms ON event_id = id \
+             WHERE kind = 'staff_granted' AND actor_id IS NULL AND mail_id IS NULL",
+        )
+        .fetch_one(pool)
+        .await
+    })
+    .unwrap()
 }
 
 async fn many_processes_may_start_at_once(service: Service) {

@@ -1,7 +1,12 @@
 //! Registering and proving addresses.
 
 use auth_service::{
-    model::{mail_token::Purpose, user::User},
+    model::{
+        event::{EventFilter, SecurityEvent},
+        event_kind::EventKind,
+        mail_token::Purpose,
+        user::User,
+    },
     store::{account::Registered, address::Proved},
 };
 use service_runtime::database::idempotency::Once;
@@ -9,7 +14,8 @@ use service_runtime::database::idempotency::Once;
 use crate::{
     on_both,
     world::{
-        World, at, full_profile, hash_of, hiding, letters, link, mail_lane, name, once, unverified, user,
+        World, at, event, full_profile, hash_of, hiding, letters, link, mail_lane, name, once, unverified,
+        user,
     },
 };
 
@@ -33,12 +39,17 @@ on_both!(
     only_the_waiting_address_is_confirmed,
 );
 
+/// What is told of a new account.
+fn registered() -> [SecurityEvent; 1] {
+    [event(EventKind::AccountRegistered, 0)]
+}
+
 async fn register(world: &World, user: &User, once: Option<&Once>) -> Registered {
     let letters = letters(user);
     let (username, hash) = (name(&user.username), hash_of(&user.username));
     world
         .store
-        .register(user, &username, &hash, Some(&letters), once)
+        .register(user, &username, &hash, &registered(), Some(&letters), once)
         .await
         .unwrap()
 }
@@ -69,6 +80,7 @@ async fn a_registration_keeps_everything(world: World) {
         [("verify_email".to_owned(), "Ada+x@Example.org".to_owned())]
     );
     assert_eq!(world.count("mail_tokens").await, 1);
+    assert_eq!(world.count("security_events").await, 1);
 }
 
 async fn an_address_is_taken_without_case(world: World) {
@@ -77,6 +89,7 @@ async fn an_address_is_taken_without_case(world: World) {
     assert!(matches!(register(&world, &again, None).await, Registered::Taken));
     assert_eq!(world.now(&ada).await, ada);
     assert_eq!((world.count("users").await, world.mails().await.len()), (1, 0));
+    assert_eq!(world.events().await, []);
 }
 
 async fn a_key_answers_as_at_first(world: World) {
@@ -85,7 +98,13 @@ async fn a_key_answers_as_at_first(world: World) {
     register(&world, &ada, Some(&key)).await;
     let verified = world
         .store
-        .verify_address(ada.id, ada.id, &name("ada@example.org"), at(1), None)
+        .verify_address(
+            ada.id,
+            ada.id,
+            &name("ada@example.org"),
+            at(1),
+            &event(EventKind::AccountVerified, 1),
+        )
         .await;
     assert!(proved(verified.unwrap()).is_active);
 
@@ -105,6 +124,9 @@ async fn a_key_answers_as_at_first(world: World) {
         Registered::Taken
     ));
     assert_eq!((world.count("users").await, world.mails().await.len()), (1, 1));
+    let mut told = world.events().await;
+    told.retain(|(_, kind)| kind == "account_registered");
+    assert_eq!(told.len(), 1, "once, as it happened");
 }
 
 async fn a_key_is_forgotten_after_a_day(world: World) {
@@ -136,10 +158,10 @@ async fn a_refused_registration_leaves_its_key_free(world: World) {
 }
 
 async fn hide(world: &World, user: &User, once: Option<&Once>) -> Registered {
-    let (letters, username) = (hiding(user), name(&user.username));
+    let (letters, username, events) = (hiding(user), name(&user.username), registered());
     let hidden = world
         .store
-        .register(user, &username, "form", Some(&letters), once);
+        .register(user, &username, "form", &events, Some(&letters), once);
     hidden.await.unwrap()
 }
 
@@ -171,6 +193,7 @@ async fn a_hidden_registration_mails_once(world: World) {
         (1, 0)
     );
     assert_eq!(hidden(hide(&world, &pretended, None).await), pretended);
+    assert_eq!(world.events().await, [], "no account was made");
 }
 
 async fn who_still_waits_for_a_link_gets_one_when_registered_again(world: World) {
@@ -233,8 +256,18 @@ async fn a_link_is_queued_for_who_has_use_for_it(world: World) {
         let before = (world.count("mail_tokens").await, world.mails().await.len());
         let (token, mail) = link(&user(address), purpose);
         let lane = mail_lane(&format!("{address} {purpose:?}"));
-        let asked = world.store.queue_asked(&lane, &token, &mail).await.unwrap();
-        assert_eq!(asked, (true, whose.map(|user| user.id)), "{address} {purpose:?}");
+        let event = event(EventKind::PasswordResetRequested, 0);
+        let asked = world.store.queue_asked(&lane, &token, &mail, Some(&event));
+        let whom = whose.map(|user| user.id);
+        assert_eq!(asked.await.unwrap(), (true, whom), "{address} {purpose:?}");
+        let mut told = world
+            .store
+            .list_events(&EventFilter::default(), None, 9)
+            .await
+            .unwrap();
+        told.retain(|told| told.id == event.id);
+        let about: Vec<_> = told.iter().map(|told| told.subject_id).collect();
+        assert_eq!(about, whom.map(Some).into_iter().collect::<Vec<_>>(), "{address}");
         let stored = world.store.mail_token(token.id, purpose).await.unwrap();
         let Some(whose) = whose else {
             assert!(stored.is_none());
@@ -265,7 +298,7 @@ async fn a_link_is_counted_whether_or_not_anybody_gets_it(world: World) {
         for asked in [(true, whose), (true, whose), (false, None)] {
             let (token, mail) = link(&user(address), Purpose::ResetPassword);
             let lane = mail_lane(address);
-            let found = world.store.queue_asked(&lane, &token, &mail).await.unwrap();
+            let found = world.store.queue_asked(&lane, &token, &mail, None).await.unwrap();
             assert_eq!(found, asked, "{address}");
         }
     }
@@ -298,12 +331,14 @@ async fn a_proved_address_makes_active(world: World) {
     let ada = world.add(unverified("Ada@example.org")).await;
     let token = world.add_token(&ada, Purpose::VerifyEmail).await;
     let address = name("ada@example.org");
-    let verify = |minutes| {
-        world
+    let verify = async |minutes| {
+        let event = event(EventKind::AccountVerified, minutes);
+        let verified = world
             .store
-            .verify_address(token.id, ada.id, &address, at(minutes), None)
+            .verify_address(token.id, ada.id, &address, at(minutes), &event);
+        proved(verified.await.unwrap())
     };
-    let first = proved(verify(1).await.unwrap());
+    let first = verify(1).await;
     let expected = User {
         is_active: true,
         verified_at: Some(at(1)),
@@ -312,22 +347,19 @@ async fn a_proved_address_makes_active(world: World) {
     };
     assert_eq!(first, expected);
     assert!(world.is_used(&token).await);
-    assert_eq!(
-        proved(verify(2).await.unwrap()),
-        expected,
-        "nothing changes twice"
-    );
+    assert_eq!(verify(2).await, expected, "nothing changes twice");
     assert_eq!(world.now(&ada).await, expected);
+    assert_eq!(world.events().await.len(), 1);
 }
 
 async fn only_the_current_address_is_proved(world: World) {
     let ada = world.add(unverified("ada@example.org")).await;
     let token = world.add_token(&ada, Purpose::VerifyEmail).await;
     for (user_id, address) in [(ada.id, "former@example.org"), (token.id, "ada@example.org")] {
-        let address = name(address);
+        let (address, event) = (name(address), event(EventKind::AccountVerified, 1));
         let verified = world
             .store
-            .verify_address(token.id, user_id, &address, at(1), None);
+            .verify_address(token.id, user_id, &address, at(1), &event);
         assert!(matches!(verified.await.unwrap(), Proved::Invalid), "{address:?}");
     }
     assert_eq!(world.now(&ada).await, ada);
@@ -341,10 +373,10 @@ async fn a_second_proof_does_not_undo_a_deactivation(world: World) {
         })
         .await;
     let token = world.add_token(&ada, Purpose::VerifyEmail).await;
-    let address = name("ada@example.org");
+    let (address, event) = (name("ada@example.org"), event(EventKind::AccountVerified, 1));
     let verified = world
         .store
-        .verify_address(token.id, ada.id, &address, at(1), None);
+        .verify_address(token.id, ada.id, &address, at(1), &event);
     assert_eq!(proved(verified.await.unwrap()), ada);
 }
 
@@ -362,10 +394,12 @@ async fn a_confirmed_address_takes_effect_once(world: World) {
     let ada = add_waiting(&world, "ada@example.org", "Countess@example.org").await;
     let token = world.add_token(&ada, Purpose::ConfirmUsername).await;
     let address = name("Countess@example.org");
-    let confirm = |minutes| {
-        world
+    let confirm = async |minutes| {
+        let event = event(EventKind::UsernameChanged, minutes);
+        let confirmed = world
             .store
-            .confirm_username(token.id, ada.id, &address, at(minutes), None)
+            .confirm_username(token.id, ada.id, &address, at(minutes), &event);
+        proved(confirmed.await.unwrap())
     };
     let expected = User {
         username: "Countess@example.org".to_owned(),
@@ -373,13 +407,10 @@ async fn a_confirmed_address_takes_effect_once(world: World) {
         revision: ada.revision + 1,
         ..ada.clone()
     };
-    assert_eq!(proved(confirm(1).await.unwrap()), expected);
+    assert_eq!(confirm(1).await, expected);
     assert!(world.is_used(&token).await);
-    assert_eq!(
-        proved(confirm(2).await.unwrap()),
-        expected,
-        "nothing changes twice"
-    );
+    assert_eq!(confirm(2).await, expected, "nothing changes twice");
+    assert_eq!(world.events().await.len(), 1);
     assert_eq!(world.now(&ada).await, expected);
     let find = |key: &'static str| world.store.user_by_username(key);
     assert_eq!(find("countess@example.org").await.unwrap(), Some(expected));
@@ -390,10 +421,10 @@ async fn an_address_taken_meanwhile_is_not_confirmed(world: World) {
     let ada = add_waiting(&world, "ada@example.org", "wanted@example.org").await;
     let token = world.add_token(&ada, Purpose::ConfirmUsername).await;
     world.add(user("Wanted@example.org")).await;
-    let address = name("wanted@example.org");
+    let (address, event) = (name("wanted@example.org"), event(EventKind::UsernameChanged, 1));
     let confirmed = world
         .store
-        .confirm_username(token.id, ada.id, &address, at(1), None);
+        .confirm_username(token.id, ada.id, &address, at(1), &event);
     assert!(matches!(confirmed.await.unwrap(), Proved::Taken));
     assert_eq!(world.now(&ada).await, ada);
     assert!(!world.is_used(&token).await);
@@ -410,10 +441,10 @@ async fn only_the_waiting_address_is_confirmed(world: World) {
         (bob.id, "wanted@example.org"),
         (token.id, "wanted@example.org"),
     ] {
-        let address = name(address);
+        let (address, event) = (name(address), event(EventKind::UsernameChanged, 1));
         let confirmed = world
             .store
-            .confirm_username(token.id, user_id, &address, at(1), None);
+            .confirm_username(token.id, user_id, &address, at(1), &event);
         assert!(matches!(confirmed.await.unwrap(), Proved::Invalid), "{address:?}");
     }
     assert_eq!(world.now(&ada).await, ada);

@@ -11,9 +11,8 @@ use auth_service::{
 use chrono::TimeDelta;
 
 use crate::{
-    events::event,
     on_both,
-    world::{World, at, new_id, notice, unverified, user},
+    world::{World, at, event, new_id, notice, unverified, user},
 };
 
 on_both!(

@@ -23,7 +23,7 @@ async fn accounts_never_verified_go_with_all_that_is_theirs(world: World) {
     let ada = joined(0, unverified("ada@example.org"));
     world
         .store
-        .register(&ada, &name(&ada.username), "h", Some(&letters(&ada)), None)
+        .register(&ada, &name(&ada.username), "h", &[], Some(&letters(&ada)), None)
         .await
         .unwrap();
     let young = world.add(joined(1, unverified("young@example.org"))).await;
@@ -102,7 +102,7 @@ async fn answers_go_after_their_day(world: World) {
         let (username, key) = (name(&user.username), Some(&key));
         world
             .store
-            .register(&user, &username, "h", None, key)
+            .register(&user, &username, "h", &[], None, key)
             .await
             .unwrap();
     }

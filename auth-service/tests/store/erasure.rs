@@ -20,8 +20,8 @@ use uuid::Uuid;
 use crate::{
     on_both,
     world::{
-        World, at, full_profile, hash_of, hiding, letters, link, mail_lane, name, new_id, notice, once,
-        session, staff, unverified, user,
+        World, at, event, full_profile, hash_of, hiding, letters, link, mail_lane, name, new_id, notice,
+        once, session, staff, unverified, user,
     },
 };
 
@@ -106,7 +106,7 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
     ada.profile.bio = "Looms and numbers".to_owned();
     let (letters, key) = (letters(&ada), once("key", "input"));
     let (username, store) = (name(&ada.username), &world.store);
-    let made = store.register(&ada, &username, "form", Some(&letters), Some(&key));
+    let made = store.register(&ada, &username, "form", &[], Some(&letters), Some(&key));
     assert!(matches!(made.await.unwrap(), Registered::Yes(_)));
     // The answer that hides that the address has an account.
     let hidden = User {
@@ -114,12 +114,18 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
         ..unverified("ADA.OLD@example.org")
     };
     store
-        .verify_address(letters.token.id, ada.id, &username, at(1), None)
+        .verify_address(
+            letters.token.id,
+            ada.id,
+            &username,
+            at(1),
+            &event(EventKind::AccountVerified, 1),
+        )
         .await
         .unwrap();
     let (letters, other) = (hiding(&hidden), once("other", "input"));
     let same = name(&hidden.username);
-    let pretended = store.register(&hidden, &same, "form", Some(&letters), Some(&other));
+    let pretended = store.register(&hidden, &same, "form", &[], Some(&letters), Some(&other));
     assert!(matches!(pretended.await.unwrap(), Registered::Hidden { .. }));
     world.settle(Outcome::Sent).await;
     world.queue("ada.OLD@example.org").await;
@@ -141,7 +147,13 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
         store.change_user(ada.id, None, at(2), change).await.unwrap();
         if place == 0 {
             store
-                .confirm_username(confirm.id, ada.id, &name(address), at(3), None)
+                .confirm_username(
+                    confirm.id,
+                    ada.id,
+                    &name(address),
+                    at(3),
+                    &event(EventKind::UsernameChanged, 3),
+                )
                 .await
                 .unwrap();
         }
@@ -151,7 +163,7 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
     for session in &sessions {
         assert!(
             store
-                .open_session(session, "form", None, None)
+                .open_session(session, "form", None, &event(EventKind::LoginSucceeded, 5))
                 .await
                 .unwrap()
                 .is_some()
@@ -162,7 +174,7 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
             sessions[0].id,
             auth_service::model::session::EndReason::Logout,
             at(6),
-            None,
+            &event(EventKind::LoggedOut, 6),
         )
         .await
         .unwrap();
@@ -184,6 +196,7 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
         );
     }
     let before = store.security_revision().await.unwrap();
+    let events = world.events().await.len();
 
     assert_eq!(world.erase(&ada).await, Erased::Yes);
 
@@ -199,7 +212,7 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
             SecurityChange::UserChanged(ada.id)
         ]
     );
-    assert_eq!(world.events().await.len(), 1);
+    assert_eq!(world.events().await.len(), events + 1);
     assert_eq!(store.waiting_erasures().await.unwrap(), (1, Some(at(9))));
     // What is another's stays.
     assert_eq!(world.now(&bob).await, bob);
@@ -208,7 +221,12 @@ async fn nothing_of_a_person_is_left_anywhere(world: World) {
     assert_eq!(world.erase(&ada).await, Erased::NotFound);
     assert!(
         store
-            .open_session(&session(&ada, at(10)), "form", None, None)
+            .open_session(
+                &session(&ada, at(10)),
+                "form",
+                None,
+                &event(EventKind::LoginSucceeded, 10)
+            )
             .await
             .unwrap()
             .is_none()
@@ -221,7 +239,7 @@ async fn a_registration_that_is_erased_leaves_no_answer(world: World) {
     let (username, key) = (name(&ada.username), once("key", "input"));
     world
         .store
-        .register(&ada, &username, "form", Some(&letters(&ada)), Some(&key))
+        .register(&ada, &username, "form", &[], Some(&letters(&ada)), Some(&key))
         .await
         .unwrap();
     // Neither does one that was never verified and has had its time.
@@ -230,7 +248,7 @@ async fn a_registration_that_is_erased_leaves_no_answer(world: World) {
     let again = User { id: new_id(), ..ada };
     let registered = world
         .store
-        .register(&again, &username, "form", None, Some(&key))
+        .register(&again, &username, "form", &[], None, Some(&key))
         .await
         .unwrap();
     let Registered::Yes(registered) = registered else {
@@ -283,7 +301,7 @@ async fn mail_in_hand_is_let_go_of(world: World) {
     let (token, mail) = link(&ada, Purpose::ResetPassword);
     let asked = world
         .store
-        .queue_asked(&mail_lane("ada"), &token, &mail)
+        .queue_asked(&mail_lane("ada"), &token, &mail, None)
         .await
         .unwrap();
     assert_eq!(asked, (true, None));

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     on_both,
-    world::{World, at, new_id},
+    world::{World, at, event, new_id},
 };
 
 on_both!(
@@ -21,20 +21,6 @@ on_both!(
     events_stay_as_they_are,
     only_events_that_have_had_their_time_are_removed,
 );
-
-pub fn event(kind: EventKind, minute: i64) -> SecurityEvent {
-    SecurityEvent {
-        id: new_id(),
-        time: at(minute),
-        kind,
-        actor_id: None,
-        subject_id: None,
-        session_id: None,
-        ip_address: "2001:db8::1".to_owned(),
-        request_id: "r".to_owned(),
-        detail: "d".to_owned(),
-    }
-}
 
 async fn every_filter_lists_what_it_says_in_pages(world: World) {
     let (ada, bob) = (new_id(), new_id());

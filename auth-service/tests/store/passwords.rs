@@ -1,14 +1,14 @@
 //! Passwords change together with the sessions and tokens that hang on them.
 
 use auth_service::{
-    model::{mail_token::Purpose, user::User},
+    model::{event_kind::EventKind, mail_token::Purpose, user::User},
     store::password::Forgiven,
 };
 use chrono::TimeDelta;
 
 use crate::{
     on_both,
-    world::{World, at, hash_of, new_id, notice, user},
+    world::{World, at, event, hash_of, new_id, notice, user},
 };
 
 on_both!(
@@ -28,11 +28,11 @@ async fn a_reset_happens_once_and_ends_every_session(world: World) {
     let (one, two) = (world.open(&ada, at(0)).await, world.open(&ada, at(1)).await);
     let bobs = world.open(&bob, at(0)).await;
     let token = world.add_token(&ada, Purpose::ResetPassword).await;
-    let mail = notice("ada@example.org");
+    let (mail, event) = (notice("ada@example.org"), event(EventKind::PasswordReset, 2));
     let reset = |hash: &'static str| {
         world
             .store
-            .reset_password(token.id, ada.id, hash, (&mail, None), &none, at(2))
+            .reset_password(token.id, ada.id, hash, (&mail, &event), &none, at(2))
     };
 
     assert!(reset("new").await.unwrap());
@@ -50,6 +50,13 @@ async fn a_reset_happens_once_and_ends_every_session(world: World) {
         Some("new")
     );
     assert_eq!(world.mails().await.len(), 2);
+    assert_eq!(told(&world, "password_reset").await, 1);
+}
+
+/// How often the trail was told of this kind.
+async fn told(world: &World, kind: &str) -> usize {
+    let events = world.events().await;
+    events.iter().filter(|(_, told)| told == kind).count()
 }
 
 async fn a_reset_makes_older_mails_worthless(world: World) {
@@ -61,11 +68,11 @@ async fn a_reset_makes_older_mails_worthless(world: World) {
     let other_purpose = world.add_token(&ada, Purpose::VerifyEmail).await;
     let bobs = world.add_token(&bob, Purpose::ResetPassword).await;
     let used = world.add_token(&ada, Purpose::ResetPassword).await;
-    let mail = notice("ada@example.org");
+    let (mail, event) = (notice("ada@example.org"), event(EventKind::PasswordReset, 2));
     assert!(
         world
             .store
-            .reset_password(used.id, ada.id, "new", (&mail, None), &none, at(2))
+            .reset_password(used.id, ada.id, "new", (&mail, &event), &none, at(2))
             .await
             .unwrap()
     );
@@ -87,10 +94,10 @@ async fn a_reset_is_refused_late_and_for_the_inactive(world: World) {
     let bob = world.add(inactive).await;
     for (user, minutes) in [(&ada, 15), (&bob, 1)] {
         let token = world.add_token(user, Purpose::ResetPassword).await;
-        let mail = notice(&user.username);
+        let (mail, event) = (notice(&user.username), event(EventKind::PasswordReset, 1));
         let reset = world
             .store
-            .reset_password(token.id, user.id, "new", (&mail, None), &none, at(minutes));
+            .reset_password(token.id, user.id, "new", (&mail, &event), &none, at(minutes));
         assert!(!reset.await.unwrap(), "{}", user.username);
         assert!(!world.is_used(&token).await);
         assert_eq!(world.now(user).await, *user);
@@ -111,18 +118,20 @@ async fn resets_at_the_same_time_do_not_stop_each_other(world: World) {
             world.add_token(&ada, Purpose::ResetPassword).await,
             world.add_token(&ada, Purpose::ResetPassword).await,
         ];
-        let mail = notice(&ada.username);
         let resets = tokens.iter().map(|token| {
             let (store, mail, none) = (world.store.clone(), notice(&ada.username), &none);
+            let event = event(EventKind::PasswordReset, 1);
             async move {
                 store
-                    .reset_password(token.id, ada.id, "new", (&mail, None), none, at(1))
+                    .reset_password(token.id, ada.id, "new", (&mail, &event), none, at(1))
                     .await
             }
         });
+        let mail = notice(&ada.username);
+        let event = event(EventKind::PasswordChanged, 1);
         let change = world
             .store
-            .change_password(ada.id, new_id(), &former, "newer", (&mail, None), at(1));
+            .change_password(ada.id, new_id(), &former, "newer", (&mail, &event), at(1));
         let (resets, changed) = futures::join!(futures::future::join_all(resets), change);
         let won = resets
             .into_iter()
@@ -131,6 +140,8 @@ async fn resets_at_the_same_time_do_not_stop_each_other(world: World) {
         let changed = usize::from(changed.unwrap());
         // A change makes the mails worthless; a reset makes the former password one.
         assert_eq!(won + changed, 1, "round {round}");
+        let events = told(&world, "password_reset").await + told(&world, "password_changed").await;
+        assert_eq!(events, round + 1);
     }
 }
 
@@ -139,11 +150,11 @@ async fn a_change_ends_the_other_sessions(world: World) {
     let (own, other) = (world.open(&ada, at(0)).await, world.open(&ada, at(1)).await);
     let reset = world.add_token(&ada, Purpose::ResetPassword).await;
     let before = world.now(&ada).await;
-    let mail = notice("ada@example.org");
+    let (mail, event) = (notice("ada@example.org"), event(EventKind::PasswordChanged, 2));
     let former = hash_of("ada@example.org");
     let changed = world
         .store
-        .change_password(ada.id, own.id, &former, "new", (&mail, None), at(2));
+        .change_password(ada.id, own.id, &former, "new", (&mail, &event), at(2));
     assert!(changed.await.unwrap());
     assert!(world.is_open(&own).await && !world.is_open(&other).await);
     assert!(
@@ -159,10 +170,10 @@ async fn a_change_ends_the_other_sessions(world: World) {
 async fn a_change_needs_the_former_password(world: World) {
     let ada = world.add(user("ada@example.org")).await;
     let (own, other) = (world.open(&ada, at(0)).await, world.open(&ada, at(1)).await);
-    let mail = notice("ada@example.org");
+    let (mail, event) = (notice("ada@example.org"), event(EventKind::PasswordChanged, 2));
     let changed = world
         .store
-        .change_password(ada.id, own.id, "another", "new", (&mail, None), at(2));
+        .change_password(ada.id, own.id, "another", "new", (&mail, &event), at(2));
     assert!(!changed.await.unwrap());
     assert!(world.is_open(&other).await);
     assert!(world.mails().await.is_empty());

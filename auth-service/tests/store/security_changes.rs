@@ -2,6 +2,7 @@
 
 use auth_service::{
     model::{
+        event_kind::EventKind,
         security_change::{RecordedChange, SecurityChange},
         session::EndReason,
         user::User,
@@ -13,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     on_both,
-    world::{World, at, hash_of, notice, staff, user},
+    world::{World, at, event, hash_of, notice, staff, user},
 };
 
 on_both!(
@@ -45,20 +46,25 @@ async fn what_ends_a_session_is_recorded(world: World) {
             0 => assert!(
                 world
                     .store
-                    .end_session(session.id, EndReason::Logout, at(5), None)
+                    .end_session(
+                        session.id,
+                        EndReason::Logout,
+                        at(5),
+                        &event(EventKind::LoggedOut, 5)
+                    )
                     .await
                     .unwrap()
             ),
             1 => assert!(
                 world
                     .store
-                    .revoke_session(session.id, ada.id, at(5), None)
+                    .revoke_session(session.id, ada.id, at(5), &event(EventKind::SessionRevoked, 5))
                     .await
                     .unwrap()
             ),
             2 => world
                 .store
-                .end_all_sessions(ada.id, EndReason::Logout, at(5), None)
+                .end_all_sessions(ada.id, EndReason::Logout, at(5), &event(EventKind::LoggedOut, 5))
                 .await
                 .unwrap(),
             _ => {
@@ -100,12 +106,13 @@ async fn what_changes_a_user_is_recorded(world: World) {
     let session = world.open(&ada, at(2)).await;
     let before = world.store.security_revision().await.unwrap();
     let (notice, former) = (notice(&ada.username), hash_of(&ada.username));
+    let event = event(EventKind::PasswordChanged, 3);
     let changed = world.store.change_password(
         ada.id,
         session.id,
         &former,
         "another hash",
-        (&notice, None),
+        (&notice, &event),
         at(3),
     );
     assert!(changed.await.unwrap());
@@ -121,21 +128,31 @@ async fn what_changes_nothing_is_not_recorded(world: World) {
     let session = world.open(&ada, at(0)).await;
     world
         .store
-        .end_session(session.id, EndReason::Logout, at(1), None)
+        .end_session(
+            session.id,
+            EndReason::Logout,
+            at(1),
+            &event(EventKind::LoggedOut, 1),
+        )
         .await
         .unwrap();
     let before = all(&world).await;
     let store = &world.store;
     store
-        .end_session(session.id, EndReason::Logout, at(1), None)
+        .end_session(
+            session.id,
+            EndReason::Logout,
+            at(1),
+            &event(EventKind::LoggedOut, 1),
+        )
         .await
         .unwrap();
     store
-        .revoke_session(session.id, ada.id, at(1), None)
+        .revoke_session(session.id, ada.id, at(1), &event(EventKind::SessionRevoked, 1))
         .await
         .unwrap();
     store
-        .end_all_sessions(ada.id, EndReason::Logout, at(1), None)
+        .end_all_sessions(ada.id, EndReason::Logout, at(1), &event(EventKind::LoggedOut, 1))
         .await
         .unwrap();
     store
@@ -230,7 +247,11 @@ async fn revisions_are_in_the_order_of_commits(world: World) {
     let mut ending = JoinSet::new();
     for id in sessions.clone() {
         let store = world.store.clone();
-        ending.spawn(async move { store.end_session(id, EndReason::Logout, at(50), None).await });
+        ending.spawn(async move {
+            store
+                .end_session(id, EndReason::Logout, at(50), &event(EventKind::LoggedOut, 50))
+                .await
+        });
     }
     for ended in ending.join_all().await {
         assert!(ended.unwrap());
@@ -250,7 +271,12 @@ async fn old_changes_are_removed_from_the_oldest_on(world: World) {
         let session = world.open(&ada, at(0)).await;
         world
             .store
-            .end_session(session.id, EndReason::Logout, at(minute), None)
+            .end_session(
+                session.id,
+                EndReason::Logout,
+                at(minute),
+                &event(EventKind::LoggedOut, minute),
+            )
             .await
             .unwrap();
     }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     on_both,
-    world::{World, at, hash_of, new_id, session, user},
+    world::{World, at, event, hash_of, new_id, session, user},
 };
 
 on_both!(
@@ -38,7 +38,7 @@ async fn an_opened_session_is_kept_whole(world: World) {
     let hash = hash_of(&ada.username);
     let seen = world
         .store
-        .open_session(&opened, &hash, None, None)
+        .open_session(&opened, &hash, None, &event(EventKind::LoginSucceeded, 5))
         .await
         .unwrap();
     let expected = User {
@@ -48,6 +48,10 @@ async fn an_opened_session_is_kept_whole(world: World) {
     };
     assert_eq!(seen, Some(expected));
     assert_eq!(world.store.session(opened.id).await.unwrap(), Some(opened));
+    assert_eq!(
+        world.events().await,
+        [("info".to_owned(), "login_succeeded".to_owned())]
+    );
     assert_eq!(world.store.session(new_id()).await.unwrap(), None);
 }
 
@@ -66,12 +70,18 @@ async fn only_an_active_account_with_that_password_opens_one(world: World) {
     ] {
         let opened = world
             .store
-            .open_session(&session(user, at(0)), &hash, None, None)
+            .open_session(
+                &session(user, at(0)),
+                &hash,
+                None,
+                &event(EventKind::LoginSucceeded, 0),
+            )
             .await
             .unwrap();
         assert_eq!(opened, None, "{}", user.username);
     }
     assert_eq!(world.count("sessions").await, 0);
+    assert_eq!(world.events().await, []);
     assert_eq!(world.now(&ada).await, ada);
 }
 
@@ -103,7 +113,12 @@ async fn a_session_that_is_over_is_not_refreshed(world: World) {
     let ended = world.open(&ada, at(0)).await;
     world
         .store
-        .end_session(ended.id, EndReason::Logout, at(1), None)
+        .end_session(
+            ended.id,
+            EndReason::Logout,
+            at(1),
+            &event(EventKind::LoggedOut, 1),
+        )
         .await
         .unwrap();
     for (session, now) in [(&expired, expired.expires_at), (&ended, at(2))] {
@@ -129,15 +144,9 @@ async fn of_many_refreshes_one_wins(world: World) {
 
 fn replay_of(session: &Session) -> SecurityEvent {
     SecurityEvent {
-        id: new_id(),
-        time: at(1),
-        kind: EventKind::RefreshReplayed,
-        actor_id: None,
         subject_id: Some(session.user_id),
         session_id: Some(session.id),
-        ip_address: String::new(),
-        request_id: "r".to_owned(),
-        detail: "d".to_owned(),
+        ..event(EventKind::RefreshReplayed, 1)
     }
 }
 
@@ -149,7 +158,7 @@ async fn an_end_is_told_once(world: World) {
         async move {
             let reason = EndReason::RefreshReplayed;
             store
-                .end_session(event.session_id.unwrap(), reason, at(minutes), Some(&event))
+                .end_session(event.session_id.unwrap(), reason, at(minutes), &event)
                 .await
                 .unwrap()
         }
@@ -158,11 +167,17 @@ async fn an_end_is_told_once(world: World) {
     assert!(!end(2).await);
     assert_eq!(
         world.events().await,
-        [("critical".to_owned(), "refresh_replayed".to_owned())]
+        [
+            ("info".to_owned(), "login_succeeded".to_owned()),
+            ("critical".to_owned(), "refresh_replayed".to_owned())
+        ]
     );
     let ended = world.store.session(opened.id).await.unwrap().unwrap();
     assert_eq!(ended.ended_at, Some(at(1)));
-    let unknown = world.store.end_session(new_id(), EndReason::Logout, at(1), None);
+    let replay = replay_of(&opened);
+    let unknown = world
+        .store
+        .end_session(new_id(), EndReason::Logout, at(1), &replay);
     assert!(!unknown.await.unwrap());
 }
 
@@ -170,13 +185,20 @@ async fn a_revocation_reaches_own_open_sessions_only(world: World) {
     let ada = world.add(user("ada@example.org")).await;
     let bob = world.add(user("bob@example.org")).await;
     let session = world.open(&ada, at(0)).await;
-    let revoke = |user: &User, now| world.store.revoke_session(session.id, user.id, now, None);
-    assert!(!revoke(&bob, at(1)).await.unwrap());
-    assert!(!revoke(&ada, session.expires_at).await.unwrap());
+    let revoke = async |user: &User, now| {
+        let event = event(EventKind::SessionRevoked, 1);
+        let revoked = world.store.revoke_session(session.id, user.id, now, &event);
+        revoked.await.unwrap()
+    };
+    assert!(!revoke(&bob, at(1)).await);
+    assert!(!revoke(&ada, session.expires_at).await);
     assert!(world.is_open(&session).await);
-    assert!(revoke(&ada, at(1)).await.unwrap());
-    assert!(!revoke(&ada, at(2)).await.unwrap());
+    assert!(revoke(&ada, at(1)).await);
+    assert!(!revoke(&ada, at(2)).await);
     assert!(!world.is_open(&session).await);
+    let mut told = world.events().await;
+    told.retain(|(_, kind)| kind == "session_revoked");
+    assert_eq!(told.len(), 1);
 }
 
 async fn all_sessions_of_one_user_end(world: World) {
@@ -184,13 +206,13 @@ async fn all_sessions_of_one_user_end(world: World) {
     let bob = world.add(user("bob@example.org")).await;
     let (one, two) = (world.open(&ada, at(0)).await, world.open(&ada, at(1)).await);
     let bobs = world.open(&bob, at(0)).await;
-    let end = |minutes| {
-        world
+    for minutes in [2, 3] {
+        let event = event(EventKind::LoggedOutEverywhere, minutes);
+        let end = world
             .store
-            .end_all_sessions(ada.id, EndReason::Logout, at(minutes), None)
-    };
-    end(2).await.unwrap();
-    end(3).await.unwrap();
+            .end_all_sessions(ada.id, EndReason::Logout, at(minutes), &event);
+        end.await.unwrap();
+    }
     assert!(!world.is_open(&one).await && !world.is_open(&two).await);
     assert!(world.is_open(&bobs).await);
     let ended = world.store.session(one.id).await.unwrap().unwrap();
@@ -230,7 +252,12 @@ async fn the_list_shows_open_sessions_newest_first(world: World) {
     let (one, two) = (world.open(&ada, at(2)).await, world.open(&ada, at(3)).await);
     world
         .store
-        .end_session(ended.id, EndReason::Logout, at(4), None)
+        .end_session(
+            ended.id,
+            EndReason::Logout,
+            at(4),
+            &event(EventKind::LoggedOut, 4),
+        )
         .await
         .unwrap();
     let listed = world.store.list_sessions(ada.id, at(4), None, 10).await.unwrap();
@@ -262,7 +289,7 @@ async fn pages_hold_while_sessions_come_and_go(world: World) {
         let shown = page[0].id;
         world
             .store
-            .revoke_session(shown, ada.id, at(5), None)
+            .revoke_session(shown, ada.id, at(5), &event(EventKind::SessionRevoked, 5))
             .await
             .unwrap();
         seen.extend(page);
@@ -284,9 +311,10 @@ async fn everybodys_sessions_end_a_few_at_a_time(world: World) {
     }
     let expired = world.open(&ada, at(0) - TimeDelta::days(2)).await;
     let logged_out = open.pop().unwrap();
+    let event = event(EventKind::LoggedOut, 3);
     let end = world
         .store
-        .end_session(logged_out.id, EndReason::Logout, at(3), None);
+        .end_session(logged_out.id, EndReason::Logout, at(3), &event);
     assert!(end.await.unwrap());
 
     let end = |after| {

@@ -2,7 +2,10 @@
 
 use auth_service::{
     domain::throttle::Throttle,
-    model::throttle::{Lane, Limit, Weight},
+    model::{
+        event_kind::EventKind,
+        throttle::{Lane, Limit, Weight},
+    },
     store::password::Forgiven,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,7 +15,7 @@ use std::time::Duration;
 
 use crate::{
     on_both,
-    world::{World, at, new_id, notice, user},
+    world::{World, at, event, new_id, notice, user},
 };
 
 on_both!(
@@ -178,10 +181,11 @@ async fn lanes_of_one_attempt_never_wait_in_a_circle(world: World) {
                 accounts: vec![b"a".to_vec(), b"b".to_vec()],
                 networks: None,
             };
-            let mail = notice("ada@example.org");
-            let reset = world
-                .store
-                .reset_password(token.id, ada.id, "new", (&mail, None), &forgiven, at(0));
+            let (mail, event) = (notice("ada@example.org"), event(EventKind::PasswordReset, 0));
+            let reset =
+                world
+                    .store
+                    .reset_password(token.id, ada.id, "new", (&mail, &event), &forgiven, at(0));
             reset.await.unwrap();
         }
     });
@@ -223,10 +227,10 @@ async fn a_reset_forgives_its_account_only(world: World) {
         accounts: vec![b"ada".to_vec()],
         networks: Some(vec![7; 16]),
     };
-    let mail = notice("ada@example.org");
+    let (mail, event) = (notice("ada@example.org"), event(EventKind::PasswordReset, 1));
     let reset = world
         .store
-        .reset_password(token.id, ada.id, "new", (&mail, None), &forgiven, at(1));
+        .reset_password(token.id, ada.id, "new", (&mail, &event), &forgiven, at(1));
     assert!(reset.await.unwrap());
     assert_eq!(world.count("throttles").await, 4, "her codes and all of his stay");
     let credentials = world.store.credentials("ada@example.org").await.unwrap().unwrap();

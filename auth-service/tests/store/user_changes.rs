@@ -87,7 +87,10 @@ async fn a_change_writes_everything_and_its_effects(world: World) {
     assert_eq!(ended.ended_at, Some(at(1)));
     assert_eq!(
         world.events().await,
-        [("warning".to_owned(), "staff_revoked".to_owned())]
+        [
+            ("info".to_owned(), "login_succeeded".to_owned()),
+            ("warning".to_owned(), "staff_revoked".to_owned())
+        ]
     );
     let order = auth_service::model::user::UserOrder::Joined;
     let found = world

@@ -2,6 +2,8 @@
 
 use auth_service::{
     model::{
+        event::SecurityEvent,
+        event_kind::EventKind,
         mail::{MailKind, NewMail},
         mail_token::{NewMailToken, Purpose},
         profile::{ColorMode, Profile},
@@ -73,7 +75,14 @@ impl World {
     pub async fn add(&self, user: User) -> User {
         let added = self
             .store
-            .register(&user, &name(&user.username), &hash_of(&user.username), None, None)
+            .register(
+                &user,
+                &name(&user.username),
+                &hash_of(&user.username),
+                &[],
+                None,
+                None,
+            )
             .await
             .unwrap();
         assert!(matches!(added, Registered::Yes(_)), "{added:?}");
@@ -83,9 +92,13 @@ impl World {
     /// Opens a session of a user.
     pub async fn open(&self, user: &User, opened_at: DateTime<Utc>) -> Session {
         let session = session(user, opened_at);
+        let login = SecurityEvent {
+            time: opened_at,
+            ..event(EventKind::LoginSucceeded, 0)
+        };
         let opened = self
             .store
-            .open_session(&session, &hash_of(&user.username), None, None)
+            .open_session(&session, &hash_of(&user.username), None, &login)
             .await
             .unwrap();
         assert!(opened.is_some());
@@ -256,6 +269,21 @@ pub fn notice(recipient: &str) -> NewMail {
         token_id: None,
         created_at: at(0),
         expires_at: None,
+    }
+}
+
+/// An event of this kind.
+pub fn event(kind: EventKind, minute: i64) -> SecurityEvent {
+    SecurityEvent {
+        id: new_id(),
+        time: at(minute),
+        kind,
+        actor_id: None,
+        subject_id: None,
+        session_id: None,
+        ip_address: "2001:db8::1".to_owned(),
+        request_id: "r".to_owned(),
+        detail: "d".to_owned(),
     }
 }
 

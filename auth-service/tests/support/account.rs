@@ -92,7 +92,7 @@ impl Service {
         let parsed = Username::parse(username).unwrap();
         let added = self
             .store
-            .register(&user, &parsed, stored_password(), None, None)
+            .register(&user, &parsed, stored_password(), &[], None, None)
             .await;
         assert!(matches!(added, Ok(Registered::Yes(_))), "{added:?}");
         user

@@ -3,12 +3,13 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
+    mem,
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-use super::Report;
+use super::{Report, Told};
 
 /// How long a bundle is open.
 pub(super) const OPEN: Duration = Duration::from_secs(10);
@@ -23,6 +24,8 @@ struct Bundle<R> {
     ends: Instant,
     latest: Option<R>,
     count: u32,
+    /// Whether one is among them that is like the others only by its coarse key.
+    is_coarse: bool,
 }
 
 impl<R: Report> Default for Bundles<R> {
@@ -33,15 +36,17 @@ impl<R: Report> Default for Bundles<R> {
 
 impl<R: Report> Bundles<R> {
     /// Takes a report; gives it back if it is to be told now.
-    pub(super) fn add(&mut self, report: R, now: Instant) -> Option<R> {
+    pub(super) fn add(&mut self, report: R, now: Instant) -> Option<Told<R>> {
         let mut key = report.key();
-        if self.0.len() >= MOST_OPEN && !self.0.contains_key(&key) {
+        let is_coarse = self.0.len() >= MOST_OPEN && !self.0.contains_key(&key);
+        if is_coarse {
             key = report.coarse_key();
         }
         match self.0.entry(key) {
             Entry::Occupied(bundle) => {
                 let bundle = bundle.into_mut();
                 bundle.count = bundle.count.saturating_add(1);
+                bundle.is_coarse |= is_coarse;
                 bundle.latest = Some(report);
                 None
             }
@@ -50,14 +55,15 @@ impl<R: Report> Bundles<R> {
                     ends: now + OPEN,
                     latest: None,
                     count: 0,
+                    is_coarse: false,
                 });
-                Some(report)
+                Some(Told { report, times: 1 })
             }
         }
     }
 
     /// What is to be told of the bundles that have ended. Of those that go on another one is open from now on.
-    pub(super) fn ended(&mut self, now: Instant) -> Vec<R> {
+    pub(super) fn ended(&mut self, now: Instant) -> Vec<Told<R>> {
         let mut told = Vec::new();
         self.0.retain(|_, bundle| {
             if bundle.ends > now {
@@ -73,17 +79,19 @@ impl<R: Report> Bundles<R> {
     }
 
     /// What is to be told at the end.
-    pub(super) fn close(mut self) -> Vec<R> {
+    pub(super) fn close(mut self) -> Vec<Told<R>> {
         self.0.values_mut().filter_map(Bundle::close).collect()
     }
 }
 
 impl<R: Report> Bundle<R> {
-    /// The latest report, standing for all since the last one that was told.
-    fn close(&mut self) -> Option<R> {
-        let mut latest = self.latest.take()?;
-        latest.times(self.count);
-        self.count = 0;
-        Some(latest)
+    /// The latest report, standing for all since the last one that was told. For others than its own kin it does so
+    /// without what only it has.
+    fn close(&mut self) -> Option<Told<R>> {
+        let (mut report, times) = (self.latest.take()?, mem::take(&mut self.count));
+        if mem::take(&mut self.is_coarse) && times > 1 {
+            report.coarsen();
+        }
+        Some(Told { report, times })
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         totp::{self, Verdict},
     },
     model::{
-        event::Actor,
+        event::{Actor, SecurityEvent},
         event_kind::EventKind,
         factor::{Attempt, Code, StoredFactor},
         mail::MailKind,
@@ -57,6 +57,20 @@ impl Factors {
     /// [`Error::Invalid`] without a code, [`FactorError::Missing`], [`FactorError::WrongCode`],
     /// [`FactorError::Throttled`].
     pub(crate) async fn prove(&self, user: &User, code: &Secret<String>, by: &Actor) -> Result<Uuid, Error> {
+        self.prove_and_tell(user, code, by, None).await
+    }
+
+    /// The same; if the code is right, the trail is told this besides.
+    ///
+    /// # Errors
+    /// As those of [`Self::prove`].
+    pub(crate) async fn prove_and_tell(
+        &self,
+        user: &User,
+        code: &Secret<String>,
+        by: &Actor,
+        proved: Option<SecurityEvent>,
+    ) -> Result<Uuid, Error> {
         if code.expose().trim().is_empty() {
             return Err(Error::field("code", "The code field is required"));
         }
@@ -70,7 +84,9 @@ impl Factors {
         let tried = self
             .store
             .try_code(user.id, recovery_hash.as_deref(), now, |factor, used_up| {
-                self.judge(user, factor, &code, used_up, by, now)
+                let mut attempt = self.judge(user, factor, &code, used_up, by, now)?;
+                attempt.events.extend(proved.filter(|_| attempt.passed));
+                Ok::<_, Error>(attempt)
             })
             .await;
         let (enrolment, passed) = tried.map_err(|not| match not {
@@ -100,7 +116,7 @@ impl Factors {
             last_step: factor.last_step,
             failures: factor.failures,
             blocked_until: factor.blocked_until,
-            event: None,
+            events: Vec::new(),
             mail: None,
         };
         let right = || Attempt {
@@ -112,10 +128,10 @@ impl Factors {
         // Nobody guesses a recovery code, so whoever has one is let in, however many wrong codes there were.
         if used_up {
             return Ok(Attempt {
-                event: Some(
+                events: vec![
                     self.events
                         .event(EventKind::RecoveryCodeUsed, by, Some(user.id), "")?,
-                ),
+                ],
                 mail: Some(self.mail(MailKind::RecoveryCodeUsed, user, now)?),
                 ..right()
             });
@@ -151,7 +167,7 @@ impl Factors {
                 Ok(Attempt {
                     failures,
                     blocked_until: wait_after(failures).map(|wait| now + wait),
-                    event: Some(self.events.event(kind, by, subject, "wrong code")?),
+                    events: vec![self.events.event(kind, by, subject, "wrong code")?],
                     mail: mail.transpose()?,
                     ..unchanged()
                 })

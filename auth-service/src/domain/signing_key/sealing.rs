@@ -6,7 +6,11 @@ use service_runtime::{entropy::Entropy, secret::Secret};
 
 use crate::{
     domain::{error::Error, sealing::Sealing},
-    model::signing_key::{NewKey, StoredKey},
+    model::{
+        event::SecurityEvent,
+        event_kind::EventKind,
+        signing_key::{NewKey, StoredKey},
+    },
 };
 
 /// Makes, opens and seals private keys.
@@ -33,7 +37,32 @@ impl SealedKeys {
             sealed_private_key: self.sealing.seal(kid.as_bytes(), private.as_ref())?,
             created_at: now,
             may_sign_from: now + lead,
+            event: self.event(
+                now,
+                EventKind::SigningKeyAdded,
+                format!("The signing key {kid} was added."),
+            )?,
             kid,
+        })
+    }
+
+    /// An event about keys: nobody in particular, and no account.
+    pub(super) fn event(
+        &self,
+        time: DateTime<Utc>,
+        kind: EventKind,
+        detail: String,
+    ) -> Result<SecurityEvent, Error> {
+        Ok(SecurityEvent {
+            id: self.entropy.new_id(time)?,
+            time,
+            kind,
+            actor_id: None,
+            subject_id: None,
+            session_id: None,
+            ip_address: String::new(),
+            request_id: String::new(),
+            detail,
         })
     }
 

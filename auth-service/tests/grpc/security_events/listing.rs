@@ -182,6 +182,22 @@ async fn nonsense_is_refused_by_its_name() {
         ),
         (
             Request {
+                actor_id: format!("{{{}}}", staff.user.id),
+                ..none()
+            },
+            "actor_id",
+            no_id,
+        ),
+        (
+            Request {
+                subject_id: format!("urn:uuid:{}", staff.user.id),
+                ..none()
+            },
+            "subject_id",
+            no_id,
+        ),
+        (
+            Request {
                 since: moment(i64::MAX, 0),
                 ..none()
             },
