@@ -1,5 +1,6 @@
 //! The methods of `PersonService`, each of them decode, call, encode. They are for services alone.
 
+use auth_client::{access::Grant, authorize::Caller};
 use proto::course::v1::{
     EraseUserRequest, EraseUserResponse, ExportUserRequest, ExportUserResponse, Instructor,
     TaughtCourse as TaughtCourseMessage, person_service_server::PersonService,
@@ -38,6 +39,7 @@ impl PersonService for PersonGrpc {
         &self,
         request: Request<EraseUserRequest>,
     ) -> Result<Response<EraseUserResponse>, Status> {
+        Grant::<Caller>::of(&request)?;
         let context = RequestContext::of(&request);
         let erased = async {
             let message = request.into_inner();
@@ -51,6 +53,7 @@ impl PersonService for PersonGrpc {
         &self,
         request: Request<ExportUserRequest>,
     ) -> Result<Response<ExportUserResponse>, Status> {
+        Grant::<Caller>::of(&request)?;
         let context = RequestContext::of(&request);
         let held = self.courses.held(&request.get_ref().user_id).await;
         answer(&context, held.map(encode_held))
