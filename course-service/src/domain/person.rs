@@ -28,7 +28,7 @@ impl Courses {
     /// # Errors
     /// [`Error::Fields`], [`Error::HeirRequired`], [`Error::HeirErased`]. What was done stays done.
     pub async fn erase(&self, user_id: &str, heir: Option<Person>) -> Result<Erased, Error> {
-        let user_id = id("user_id", user_id)?;
+        let user_id = user_id_of("user_id", user_id)?;
         if heir.as_ref().is_some_and(|heir| heir.id == user_id) {
             let same = FieldError::new("heir", "Nobody is their own heir");
             return Err(Error::Fields(vec![same]));
@@ -60,12 +60,12 @@ impl Courses {
     /// # Errors
     /// [`Error::Fields`].
     pub async fn held(&self, user_id: &str) -> Result<Held, Error> {
-        let user_id = id("user_id", user_id)?;
+        let user_id = user_id_of("user_id", user_id)?;
         Ok(self.store.held(user_id, MOST_TOLD).await?)
     }
 }
 
 /// Reads an id; which field it stands in is told when it is none.
-pub(crate) fn id(field: &str, text: &str) -> Result<Uuid, Error> {
+pub(crate) fn user_id_of(field: &str, text: &str) -> Result<Uuid, Error> {
     user_id::parse(text).map_err(|bad| Error::Fields(vec![FieldError::new(field, bad.to_string())]))
 }

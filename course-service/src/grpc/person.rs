@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 
 use super::{course::timestamp, instructor::encode_person, refusal::status};
 use crate::{
-    domain::{Courses, Error, id},
+    domain::{Courses, Error, user_id_of},
     model::{
         instructor::Person,
         person::{Erased, Held, TaughtCourse},
@@ -70,7 +70,7 @@ fn person(message: Instructor) -> Result<Person, Error> {
         return Err(Error::Fields(vec![bad]));
     }
     Ok(Person {
-        id: id("heir.id", &message.id)?,
+        id: user_id_of("heir.id", &message.id)?,
         username: message.username,
         first_name: message.first_name,
         last_name: message.last_name,
