@@ -33,26 +33,25 @@ impl Courses {
             let same = FieldError::new("heir", "Nobody is their own heir");
             return Err(Error::Fields(vec![same]));
         }
-        let inherited = self.store.begin_erasure(user_id, self.clock.now()).await?;
+        self.store.begin_erasure(user_id, self.clock.now()).await?;
         let courses = self.store.taught_by(user_id, None, AT_ONCE).await?;
-        let mut erased = Erased {
-            is_complete: courses.len() < usize::try_from(AT_ONCE).unwrap_or(0),
-            inherited,
-        };
+        let is_complete = courses.len() < usize::try_from(AT_ONCE).unwrap_or(0);
         for course in courses {
             let left = self.store.leave(course, user_id, heir.as_ref(), self.clock.now());
             match left.await? {
                 Left::Done => {}
-                Left::Inherited => erased.inherited += 1,
                 Left::HeirRequired => return Err(Error::HeirRequired),
                 Left::HeirErased => return Err(Error::HeirErased),
             }
         }
-        if erased.is_complete {
+        if is_complete {
             while self.store.forget_answers_about(user_id, ANSWERS).await? > 0 {}
             self.store.forget_person(user_id).await?;
         }
-        Ok(erased)
+        Ok(Erased {
+            is_complete,
+            heirs: self.store.heirs(user_id).await?,
+        })
     }
 
     /// Everything that is held about a person.

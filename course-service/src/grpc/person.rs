@@ -80,7 +80,7 @@ fn person(message: Instructor) -> Result<Person, Error> {
 fn encode_erased(erased: Erased) -> EraseUserResponse {
     EraseUserResponse {
         is_complete: erased.is_complete,
-        inherited: erased.inherited,
+        heir_ids: erased.heirs.into_iter().map(|id| id.to_string()).collect(),
     }
 }
 
@@ -99,6 +99,7 @@ fn encode_course(course: TaughtCourse) -> TaughtCourseMessage {
         title: course.title.as_str().to_owned(),
         state: course.state.as_str().to_owned(),
         created_at: Some(timestamp(course.created_at)),
+        deleted_at: course.deleted_at.map(timestamp),
     }
 }
 
