@@ -5,7 +5,7 @@
 use std::{
     convert::Infallible,
     net::IpAddr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
@@ -120,6 +120,35 @@ pub struct Grant<C> {
     pub caller: Option<Arc<C>>,
     /// How old the proof of a second factor may be, where the method asks for one.
     pub second_factor: Option<Duration>,
+    /// What the method says of its answer.
+    pub verdict: Verdict,
+}
+
+/// What a method says of the rights of its caller. Of one that says nothing the code of its answer speaks:
+/// `PERMISSION_DENIED` is for want of rights. Clones are one.
+#[derive(Debug, Clone, Default)]
+pub struct Verdict(Arc<OnceLock<bool>>);
+
+impl Verdict {
+    /// The caller had not the rights, whatever the answer says: one who may not know what is there is told that it is
+    /// not.
+    pub fn denied(&self) {
+        self.settle(true);
+    }
+
+    /// The caller had the rights, though something is refused: it is somebody else who has not.
+    pub fn entitled(&self) {
+        self.settle(false);
+    }
+
+    /// What is said first holds.
+    fn settle(&self, is_denied: bool) {
+        self.0.get_or_init(|| is_denied);
+    }
+
+    fn is_denied(&self, response: &Response<Body>) -> bool {
+        self.0.get().copied().unwrap_or_else(|| is_denied(response))
+    }
 }
 
 /// The layer is not in front of this method: a bug.
@@ -151,6 +180,7 @@ impl<C> Clone for Grant<C> {
         Self {
             caller: self.caller.clone(),
             second_factor: self.second_factor,
+            verdict: self.verdict.clone(),
         }
     }
 }
@@ -205,6 +235,7 @@ impl<I: Identify> AccessLayer<I> {
         Ok(Grant {
             caller,
             second_factor: policy.second_factor,
+            verdict: Verdict::default(),
         })
     }
 
@@ -251,7 +282,7 @@ impl<C> From<Status> for Refused<C> {
     }
 }
 
-/// Whether an answer is a refusal for want of rights. A refusal has its code in its head.
+/// Whether an answer calls itself a refusal for want of rights. A refusal has its code in its head.
 fn is_denied(response: &Response<Body>) -> bool {
     let code = response.headers().get(Status::GRPC_STATUS);
     code.is_some_and(|code| Code::from_bytes(code.as_bytes()) == Code::PermissionDenied)
@@ -318,15 +349,16 @@ where
         Box::pin(async move {
             let context = RequestContext::in_extensions(&head.extensions);
             let client = layer.services.client(&head.headers, context.peer);
-            let (response, caller) = match layer.admit(policy, &context, &head).await {
+            let (response, caller, verdict) = match layer.admit(policy, &context, &head).await {
                 Ok(grant) => {
-                    let caller = grant.caller.clone();
+                    let (caller, verdict) = (grant.caller.clone(), grant.verdict.clone());
                     head.extensions.insert(grant);
-                    (inner.call(Request::from_parts(head, body)).await?, caller)
+                    let request = Request::from_parts(head, body);
+                    (inner.call(request).await?, caller, verdict)
                 }
-                Err(Refused { status, caller }) => (status.into_http(), caller),
+                Err(Refused { status, caller }) => (status.into_http(), caller, Verdict::default()),
             };
-            if is_denied(&response) {
+            if verdict.is_denied(&response) {
                 layer.people.denied(&context, client, caller.as_deref());
             }
             Ok(response)

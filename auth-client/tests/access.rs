@@ -16,7 +16,7 @@ use std::{
 };
 
 use auth_client::{
-    access::{AccessLayer, Grant, Identify, Rights},
+    access::{AccessLayer, Grant, Identify, Rights, Verdict},
     callers::Freshness,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -43,6 +43,10 @@ const LOGIN: &str = "/onlineedu.auth.v1.SessionService/Login";
 const AUTHORIZE: &str = "/onlineedu.auth.v1.TokenService/Authorize";
 /// A method that refuses whoever calls it.
 const REFUSING: &str = UPDATE;
+/// One that says that what they ask for is not there, though it is.
+const HIDING: &str = "/onlineedu.course.v1.CourseService/UndeleteCourse";
+/// One that refuses because of somebody else.
+const ADD: &str = "/onlineedu.course.v1.CourseService/AddInstructor";
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
 
 fn now() -> DateTime<Utc> {
@@ -106,8 +110,21 @@ impl Identify for People {
 /// What a request gets through the layer: who the method was told it is, or the refusal.
 async fn call(people: &People, path: &str, headers: &[(&'static str, &str)]) -> Result<String, Status> {
     let method = service_fn(|request: Request<()>| async move {
-        if request.uri().path() == REFUSING {
-            return Ok(Status::permission_denied("not yours").into_http());
+        let verdict = |request: &Request<()>| {
+            let grant = request.extensions().get::<Grant<Person>>();
+            grant.unwrap().verdict.clone()
+        };
+        match request.uri().path() {
+            REFUSING => return Ok(Status::permission_denied("not yours").into_http()),
+            HIDING => {
+                verdict(&request).denied();
+                return Ok(Status::not_found("nothing").into_http());
+            }
+            ADD => {
+                verdict(&request).entitled();
+                return Ok(Status::permission_denied("not them").into_http());
+            }
+            _ => {}
         }
         let caller = match request.extensions().get::<Grant<Person>>() {
             Some(Grant { caller, .. }) => caller
@@ -232,6 +249,7 @@ async fn who_reads_may_be_remembered_and_who_writes_is_asked_about_now() {
 async fn who_is_denied_something_is_told_once_and_nobody_else() {
     let people = People::default();
     let bearer = [("authorization", "Bearer ada")];
+    let eves = [("authorization", "Bearer eve")];
     let passed_on = [
         ("authorization", "Bearer ada"),
         ("x-service-token", "ours"),
@@ -244,11 +262,12 @@ async fn who_is_denied_something_is_told_once_and_nobody_else() {
         (AUTHORIZE, &told),
         // By the method itself.
         (REFUSING, &bearer),
+        (HIDING, &eves),
     ] {
         call(&people, path, headers).await.unwrap_err();
     }
-    // Not for want of rights, or not at all.
-    for (path, headers) in [(CREATE, &[][..]), (PROFILE, &bearer), (READ, &[])] {
+    // Not for want of rights, or of the rights of another one, or not at all.
+    for (path, headers) in [(CREATE, &[][..]), (ADD, &bearer), (PROFILE, &bearer), (READ, &[])] {
         drop(call(&people, path, headers).await);
     }
     assert_eq!(
@@ -258,6 +277,7 @@ async fn who_is_denied_something_is_told_once_and_nobody_else() {
             "ada from 203.0.113.7 in unknown",
             "a stranger from  in unknown",
             "ada from  in unknown",
+            "eve from  in unknown",
         ]
     );
 }
@@ -282,6 +302,7 @@ fn a_method_behind_no_layer_lets_nobody_in() {
     let stranger = Grant::<Person> {
         caller: None,
         second_factor: None,
+        verdict: Verdict::default(),
     };
     request.extensions_mut().insert(stranger);
     assert!(Grant::<Person>::of(&request).is_ok());

@@ -10,3 +10,11 @@ CREATE TABLE erasures (
 );
 CREATE INDEX erasures_due ON erasures (next_attempt_at) WHERE acknowledged_at IS NULL;
 CREATE INDEX erasures_time ON erasures (erased_at, user_id);
+
+-- Who was told that courses of somebody erased have come to them, so that they are told once, however often
+-- course-service says so.
+CREATE TABLE erasure_heirs (
+    heir_id UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    erased_id UUID NOT NULL REFERENCES erasures (user_id),
+    PRIMARY KEY (heir_id, erased_id)
+);

@@ -3,10 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
+use prost_types::Timestamp;
 use proto::course::v1::{
-    EraseUserRequest, ExportUserRequest, ExportUserResponse, Instructor, TaughtCourse as TaughtCourseMessage,
-    person_service_client::PersonServiceClient,
+    EraseUserRequest, EraseUserResponse, ExportUserRequest, ExportUserResponse, Instructor,
+    TaughtCourse as TaughtCourseMessage, person_service_client::PersonServiceClient,
 };
 use service_runtime::{
     grpc::{
@@ -94,14 +95,8 @@ impl CourseClient {
             }),
         };
         let send = async |mut people: PersonServiceClient<Channel>, request| people.erase_user(request).await;
-        let answer = self
-            .ask(context, ERASE_USER, message, send)
-            .await
-            .map_err(NotDone)?;
-        Ok(Progress {
-            is_complete: answer.is_complete,
-            has_inherited: answer.inherited > 0,
-        })
+        let answer = self.ask(context, ERASE_USER, message, send).await;
+        answer.and_then(progress).map_err(NotDone)
     }
 
     async fn ask<Q, A>(
@@ -127,6 +122,14 @@ impl CourseClient {
     }
 }
 
+fn progress(answer: EraseUserResponse) -> Result<Progress, Status> {
+    let heirs = answer.heir_ids.iter().map(|id| id.parse().ok());
+    Ok(Progress {
+        is_complete: answer.is_complete,
+        heirs: heirs.collect::<Option<_>>().ok_or_else(unreadable)?,
+    })
+}
+
 fn courses_part(answer: ExportUserResponse) -> Result<CoursesPart, Status> {
     let courses = answer.courses.into_iter().map(taught_course);
     Ok(CoursesPart {
@@ -139,14 +142,21 @@ fn courses_part(answer: ExportUserResponse) -> Result<CoursesPart, Status> {
 }
 
 fn taught_course(course: TaughtCourseMessage) -> Option<TaughtCourse> {
-    let created_at = course.created_at?;
     Some(TaughtCourse {
         id: course.id.parse().ok()?,
         slug: course.slug,
         title: course.title,
         state: course.state,
-        created_at: DateTime::from_timestamp(created_at.seconds, u32::try_from(created_at.nanos).ok()?)?,
+        created_at: time(course.created_at?)?,
+        deleted_at: match course.deleted_at {
+            Some(deleted_at) => Some(time(deleted_at)?),
+            None => None,
+        },
     })
+}
+
+fn time(timestamp: Timestamp) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(timestamp.seconds, u32::try_from(timestamp.nanos).ok()?)
 }
 
 fn unreadable() -> Status {

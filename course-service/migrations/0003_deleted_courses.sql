@@ -1,3 +1,2 @@
 -- A deleted course keeps everything it had, its title and slugs among it, until it is purged.
 ALTER TABLE courses ADD COLUMN deleted_at TIMESTAMPTZ;
-CREATE INDEX courses_deleted ON courses (deleted_at) WHERE deleted_at IS NOT NULL;

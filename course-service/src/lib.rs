@@ -6,7 +6,7 @@
 
 pub mod config;
 pub mod domain;
-mod grpc;
+pub mod grpc;
 pub mod model;
 pub mod server;
 pub mod store;

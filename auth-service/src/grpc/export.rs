@@ -51,6 +51,7 @@ pub(crate) fn encode(export: Export) -> pb::PersonalData {
                 title: taught.title,
                 state: taught.state,
                 created_at: Some(timestamp(taught.created_at)),
+                deleted_at: taught.deleted_at.map(timestamp),
             })
             .collect(),
         cut: export.cut.into_iter().map(str::to_owned).collect(),

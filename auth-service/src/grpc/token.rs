@@ -2,13 +2,20 @@
 
 use std::pin::Pin;
 
+use auth_client::access::Grant;
 use futures_util::{Stream, StreamExt, stream};
 use proto::auth::v1::{self as pb, token_service_server::TokenService};
 use service_runtime::{grpc::context::RequestContext, lifecycle::Tasks};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    domain::{error::Error, event::Events, security_state::SecurityState, session::Sessions, user::Users},
+    domain::{
+        error::Error,
+        event::Events,
+        security_state::SecurityState,
+        session::{Caller, Sessions},
+        user::Users,
+    },
     grpc::{encode, event, refusal::status},
 };
 
@@ -37,6 +44,7 @@ impl TokenService for TokenApi {
         &self,
         request: Request<pb::AuthorizeRequest>,
     ) -> Result<Response<pb::AuthorizeResponse>, Status> {
+        Grant::<Caller>::of(&request)?;
         let context = RequestContext::of(&request);
         let caller = self.sessions.authenticate(&request.get_ref().access_token).await;
         let caller = caller.map_err(|error| status(error, &context))?;
@@ -57,6 +65,7 @@ impl TokenService for TokenApi {
         &self,
         request: Request<pb::BatchGetUsersRequest>,
     ) -> Result<Response<pb::BatchGetUsersResponse>, Status> {
+        Grant::<Caller>::of(&request)?;
         let context = RequestContext::of(&request);
         let users = self.users.by_id(&request.get_ref().user_ids).await;
         let users = users.map_err(|error| status(error, &context))?;
@@ -71,6 +80,7 @@ impl TokenService for TokenApi {
         &self,
         request: Request<pb::WatchSecurityStateRequest>,
     ) -> Result<Response<Self::WatchSecurityStateStream>, Status> {
+        Grant::<Caller>::of(&request)?;
         let context = RequestContext::of(&request);
         let after = match request.get_ref().after_revision {
             0 => None,
@@ -91,10 +101,12 @@ impl TokenService for TokenApi {
         let until_stopped = updates.take_until(async move { tasks.stopping().await });
         Ok(Response::new(until_stopped.boxed()))
     }
+
     async fn record_security_event(
         &self,
         request: Request<pb::RecordSecurityEventRequest>,
     ) -> Result<Response<pb::RecordSecurityEventResponse>, Status> {
+        Grant::<Caller>::of(&request)?;
         let context = RequestContext::of(&request);
         let recorded = self.events.record(event::sighting(request.get_ref())).await;
         recorded.map_err(|error| status(error, &context))?;

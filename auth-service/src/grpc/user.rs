@@ -32,6 +32,7 @@ impl UserService for UserApi {
         &self,
         request: Request<pb::ListUsersRequest>,
     ) -> Result<Response<pb::ListUsersResponse>, Status> {
+        caller(&request)?;
         let context = RequestContext::of(&request);
         let message = request.get_ref();
         let query = UserQuery {
@@ -52,6 +53,7 @@ impl UserService for UserApi {
     }
 
     async fn get_user(&self, request: Request<pb::GetUserRequest>) -> Result<Response<pb::User>, Status> {
+        caller(&request)?;
         let context = RequestContext::of(&request);
         let user = self.users.get(&request.get_ref().id).await;
         Ok(Response::new(encode::user(
@@ -88,10 +90,12 @@ impl UserService for UserApi {
             .map_err(told)?;
         Ok(Response::new(encode::user(user)))
     }
+
     async fn list_security_events(
         &self,
         request: Request<pb::ListSecurityEventsRequest>,
     ) -> Result<Response<pb::ListSecurityEventsResponse>, Status> {
+        caller(&request)?;
         let context = RequestContext::of(&request);
         let told = |error| status(error, &context);
         let query = event::query(request.get_ref()).map_err(told)?;

@@ -1,5 +1,7 @@
 //! That somebody was erased, and whether everybody knows.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -15,10 +17,19 @@ pub struct Erasure {
 }
 
 /// How far course-service is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
     /// Whether nothing about the person is left there.
     pub is_complete: bool,
-    /// Whether courses went to the heir.
-    pub has_inherited: bool,
+    /// To whom courses went so far.
+    pub heirs: BTreeSet<Uuid>,
+}
+
+/// Somebody to whom courses went, and the mail that is to tell them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heir {
+    /// Who it is.
+    pub user_id: Uuid,
+    /// The mail's id.
+    pub mail_id: Uuid,
 }

@@ -26,4 +26,6 @@ pub struct TaughtCourse {
     pub state: String,
     /// When it was created.
     pub created_at: chrono::DateTime<chrono::Utc>,
+    /// When it was deleted, if it was.
+    pub deleted_at: Option<chrono::DateTime<chrono::Utc>>,
 }

@@ -8,7 +8,11 @@ use uuid::Uuid;
 
 use crate::{
     model::{
-        erasure::Erasure, event::SecurityEvent, mail::NewMail, security_change::SecurityChange, user::User,
+        erasure::{Erasure, Heir},
+        event::SecurityEvent,
+        mail::{MailKind, NewMail},
+        security_change::SecurityChange,
+        user::User,
     },
     store::{
         Error, Store,
@@ -163,15 +167,16 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that course-service has erased its part, and queues the mail that tells an heir; says whether that was
-    /// news.
+    /// Notes that course-service has erased its part, and queues the mails that tell those heirs who still have an
+    /// account and were not told of this erasure before; says whether that was news. The heirs come in the order of
+    /// their ids, so that two erasures do not wait for each other.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn acknowledge_erasure(
         &self,
         user_id: Uuid,
-        mail: Option<&NewMail>,
+        heirs: &[Heir],
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
         on!(&self.writes, |pool| {
@@ -184,8 +189,37 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             let is_news = noted.rows_affected() == 1;
-            if let Some(mail) = mail.filter(|_| is_news) {
-                tx.enqueue(mail).await?;
+            for heir in heirs.iter().filter(|_| is_news) {
+                // Changes nothing and locks the row: the address is theirs, and nobody's is written down after they have
+                // gone.
+                let address: Option<String> = sqlx::query_scalar(
+                    "UPDATE users SET revision = revision WHERE id = $1 RETURNING username",
+                )
+                .bind(heir.user_id)
+                .fetch_optional(&mut *tx)
+                .await?;
+                let Some(recipient) = address else {
+                    continue;
+                };
+                let told = sqlx::query(
+                    "INSERT INTO erasure_heirs (heir_id, erased_id) VALUES ($1, $2) \
+                     ON CONFLICT (heir_id, erased_id) DO NOTHING",
+                )
+                .bind(heir.user_id)
+                .bind(user_id)
+                .execute(&mut *tx)
+                .await?;
+                if told.rows_affected() == 1 {
+                    let mail = NewMail {
+                        id: heir.mail_id,
+                        kind: MailKind::CoursesInherited,
+                        recipient,
+                        token_id: None,
+                        created_at: now,
+                        expires_at: None,
+                    };
+                    tx.enqueue(&mail).await?;
+                }
             }
             tx.commit().await?;
             Ok(is_news)

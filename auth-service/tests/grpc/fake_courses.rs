@@ -2,6 +2,7 @@
 //! wants.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -13,6 +14,7 @@ use proto::course::v1::{
 };
 use service_runtime::{grpc, lifecycle::Tasks, listen, telemetry::Tracer};
 use tonic::{Request, Response, Status, service::Routes};
+use uuid::Uuid;
 
 use crate::support::SERVICE_TOKEN;
 
@@ -44,7 +46,15 @@ pub struct FakeCourses {
 struct State {
     mood: Mutex<Mood>,
     erased: Mutex<Vec<EraseUserRequest>>,
+    heirs: Mutex<BTreeMap<String, Heirs>>,
     tasks: Tasks,
+}
+
+/// To whom the courses of somebody went, who has as many as it takes calls to erase them.
+#[derive(Default)]
+struct Heirs {
+    ids: BTreeSet<String>,
+    are_all: bool,
 }
 
 impl Drop for State {
@@ -61,6 +71,7 @@ impl FakeCourses {
             state: Arc::new(State {
                 mood: Mutex::new(Mood::Well),
                 erased: Mutex::default(),
+                heirs: Mutex::default(),
                 tasks: Tasks::default(),
             }),
         };
@@ -80,6 +91,18 @@ impl FakeCourses {
     /// What it was told to erase, also when nobody learnt that it did.
     pub fn erased(&self) -> Vec<EraseUserRequest> {
         self.state.erased.lock().unwrap().clone()
+    }
+
+    /// A course of somebody went to an heir.
+    pub fn bequeath(&self, user_id: Uuid, heir_id: Uuid) {
+        let mut heirs = self.state.heirs.lock().unwrap();
+        let heirs = heirs.entry(user_id.to_string()).or_default();
+        heirs.ids.insert(heir_id.to_string());
+    }
+
+    /// It knows of no erasure any more, as one that was restored from a backup.
+    pub fn forget(&self) {
+        self.state.heirs.lock().unwrap().clear();
     }
 
     async fn mood<T>(&self, request: &Request<T>) -> Result<Mood, Status> {
@@ -105,13 +128,17 @@ impl FakeCourses {
 /// What it holds about everybody.
 pub fn course() -> TaughtCourse {
     TaughtCourse {
-        id: uuid::Uuid::from_u128(7).to_string(),
+        id: Uuid::from_u128(7).to_string(),
         slug: "rust".to_owned(),
         title: "Rust".to_owned(),
         state: "draft".to_owned(),
         created_at: Some(prost_types::Timestamp {
             seconds: 1_700_000_000,
             nanos: 5_000,
+        }),
+        deleted_at: Some(prost_types::Timestamp {
+            seconds: 1_700_000_100,
+            nanos: 0,
         }),
     }
 }
@@ -123,13 +150,22 @@ impl PersonService for FakeCourses {
         request: Request<EraseUserRequest>,
     ) -> Result<Response<EraseUserResponse>, Status> {
         let mood = self.mood(&request).await?;
-        self.state.erased.lock().unwrap().push(request.into_inner());
+        let wish = request.into_inner();
+        self.state.erased.lock().unwrap().push(wish.clone());
+        let heir_ids = {
+            let mut heirs = self.state.heirs.lock().unwrap();
+            let heirs = heirs.entry(wish.user_id).or_default();
+            let heir = wish.heir.filter(|_| !heirs.are_all);
+            heirs.ids.extend(heir.map(|heir| heir.id));
+            heirs.are_all |= mood != Mood::Busy;
+            heirs.ids.iter().cloned().collect()
+        };
         if mood == Mood::Forgetful {
             return Err(Status::unavailable("the connection was lost"));
         }
         Ok(Response::new(EraseUserResponse {
             is_complete: mood != Mood::Busy,
-            inherited: 1,
+            heir_ids,
         }))
     }
 

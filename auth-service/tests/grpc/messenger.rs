@@ -44,6 +44,8 @@ macro_rules! on_both_databases {
 on_both_databases!(
     whatever_course_service_does_it_is_told_again,
     what_takes_several_calls_gets_them,
+    every_heir_is_told_once,
+    a_repetition_tells_no_heir_again,
     a_messenger_may_be_cut_off_at_any_step,
     two_messengers_share_the_work,
 );
@@ -110,6 +112,11 @@ impl Office {
     /// Somebody who has just been erased.
     async fn erased(&self, address: &str) -> Uuid {
         let id = self.add(address, false).await;
+        self.erase(id).await;
+        id
+    }
+
+    async fn erase(&self, id: Uuid) {
         let event = SecurityEvent {
             id: Entropy::default().new_id(self.clock.now()).unwrap(),
             time: self.clock.now(),
@@ -125,7 +132,6 @@ impl Office {
             self.store.erase_user(id, None, &event).await.unwrap(),
             Erased::Yes
         );
-        id
     }
 
     async fn waiting(&self) -> i64 {
@@ -133,13 +139,32 @@ impl Office {
     }
 
     /// How many mails tell an heir.
-    async fn mails(&self) -> i64 {
+    async fn mails(&self) -> usize {
+        self.told_heirs().await.len()
+    }
+
+    /// To whom they go.
+    async fn told_heirs(&self) -> Vec<String> {
         on!(&self.database, |pool| {
-            sqlx::query_scalar("SELECT count(*) FROM mail_outbox WHERE kind = 'courses_inherited'")
-                .fetch_one(pool)
-                .await
+            sqlx::query_scalar(
+                "SELECT recipient FROM mail_outbox WHERE kind = 'courses_inherited' ORDER BY recipient",
+            )
+            .fetch_all(pool)
+            .await
         })
         .unwrap()
+    }
+
+    /// The staff user of this address is none any more.
+    async fn demote(&self, address: &str) {
+        on!(&self.database, |pool| {
+            sqlx::query("UPDATE users SET is_staff = FALSE WHERE username = $1")
+                .bind(address)
+                .execute(pool)
+                .await
+                .map(drop)
+        })
+        .unwrap();
     }
 
     /// How often it was told of somebody.
@@ -200,6 +225,51 @@ async fn what_takes_several_calls_gets_them(office: Office) {
     );
 }
 
+async fn every_heir_is_told_once(office: Office) {
+    let ada = office.erased("ada@example.org").await;
+    office.clock.turn(TimeDelta::seconds(1));
+    office.add("eve@example.org", true).await;
+    let gone = office.add("gone@example.org", true).await;
+    // One inherits and is staff no longer, one is not even there any more.
+    office.courses.feel(Mood::Busy);
+    assert_eq!(office.messenger.round().await, Round::Told);
+    office.demote("root@example.org").await;
+    office.courses.bequeath(ada, gone);
+    office.erase(gone).await;
+    assert_eq!(
+        office.told_heirs().await,
+        Vec::<String>::new(),
+        "not before it is done"
+    );
+    office.courses.feel(Mood::Well);
+    while office.messenger.round().await == Round::Told {}
+    // To eve also went what the one who has gone left.
+    let expected = ["eve@example.org", "eve@example.org", "root@example.org"];
+    assert_eq!(office.told_heirs().await, expected);
+}
+
+async fn a_repetition_tells_no_heir_again(office: Office) {
+    let ada = office.erased("ada@example.org").await;
+    assert_eq!(office.messenger.round().await, Round::Told);
+    assert_eq!(office.told_heirs().await, ["root@example.org"]);
+    // Somebody else would be the heir today.
+    office.clock.turn(TimeDelta::seconds(1));
+    office.add("eve@example.org", true).await;
+    office.demote("root@example.org").await;
+    let repeat = async || {
+        office.store.repeat_erasures(office.clock.now()).await.unwrap();
+        assert_eq!(office.messenger.round().await, Round::Told);
+        assert_eq!(office.waiting().await, 0);
+        office.told_heirs().await
+    };
+    assert_eq!(repeat().await, ["root@example.org"], "nothing moved");
+    // Courses that a backup brought back go to whoever is the heir now.
+    office.courses.forget();
+    assert_eq!(repeat().await, ["eve@example.org", "root@example.org"]);
+    assert_eq!(repeat().await, ["eve@example.org", "root@example.org"]);
+    assert_eq!(office.told(ada), 4);
+}
+
 /// Polls a future so many times and then lets go of it, as a process does that is killed; `None` when it was not done.
 async fn cut_off<F: Future>(future: F, mut polls: usize) -> Option<F::Output> {
     let mut future = pin!(future);
@@ -215,8 +285,11 @@ async fn cut_off<F: Future>(future: F, mut polls: usize) -> Option<F::Output> {
 
 async fn a_messenger_may_be_cut_off_at_any_step(office: Office) {
     let mut steps = 0;
+    office.clock.turn(TimeDelta::seconds(1));
+    let eve = office.add("eve@example.org", true).await;
     loop {
         let ada = office.erased(&format!("ada{steps}@example.org")).await;
+        office.courses.bequeath(ada, eve);
         let mails = office.mails().await;
         let done = cut_off(office.messenger.round(), steps).await.is_some();
         // The next one lives when the lease of the dead one has run out. What that one held in the database may still
@@ -232,8 +305,8 @@ async fn a_messenger_may_be_cut_off_at_any_step(office: Office) {
         assert!(office.told(ada) > 0, "after {steps} steps");
         assert_eq!(
             office.mails().await,
-            mails + 1,
-            "the heir is told once, after {steps} steps"
+            mails + 2,
+            "each heir is told once, after {steps} steps"
         );
         if done {
             break;

@@ -3,12 +3,8 @@
 
 use auth_service::{
     model::{
-        event::SecurityEvent,
-        event_kind::EventKind,
-        mail::{MailKind, NewMail, Outcome},
-        mail_token::Purpose,
-        security_change::SecurityChange,
-        user::User,
+        erasure::Heir, event::SecurityEvent, event_kind::EventKind, mail::Outcome, mail_token::Purpose,
+        security_change::SecurityChange, user::User,
     },
     store::{account::Registered, erasure::Erased, outbox::Outbox},
 };
@@ -342,34 +338,31 @@ async fn an_erasure_is_told_until_it_is_acknowledged(world: World) {
     store.put_off_erasure(ada.id, at(20)).await.unwrap();
     assert_eq!(claim(19).await, None);
     assert_eq!(claim(20).await, Some((ada.id, 3)));
-    world.add(staff("heir@example.org")).await;
-    let mail = NewMail {
-        kind: MailKind::CoursesInherited,
-        ..notice("heir@example.org")
+    let heir = |user: &User| Heir {
+        user_id: user.id,
+        mail_id: new_id(),
     };
-    assert!(
+    let cleo = world.add(staff("heir@example.org")).await;
+    let acknowledge = async |minutes| {
+        let heirs = [heir(&cleo)];
         store
-            .acknowledge_erasure(ada.id, Some(&mail), at(21))
+            .acknowledge_erasure(ada.id, &heirs, at(minutes))
             .await
             .unwrap()
-    );
-    assert!(
-        !store
-            .acknowledge_erasure(ada.id, Some(&mail), at(22))
-            .await
-            .unwrap()
-    );
+    };
+    assert!(acknowledge(21).await);
+    assert!(!acknowledge(22).await);
     assert_eq!(world.mails().await.len(), 1, "the heir is told once");
+    assert_eq!(store.repeat_erasures(at(22)).await.unwrap(), 1);
+    assert!(acknowledge(22).await);
+    assert_eq!(world.mails().await.len(), 1, "also when it is told again");
     // An heir who has gone meanwhile is not written to, because nothing would take the mail away.
     let bob = world.add(user("bob@example.org")).await;
     world.erase(&bob).await;
-    let gone = NewMail {
-        id: new_id(),
-        recipient: "bob@example.org".to_owned(),
-        ..mail
-    };
-    let noted = store.acknowledge_erasure(bob.id, Some(&gone), at(23));
+    let heirs = [heir(&bob), heir(&cleo)];
+    let noted = store.acknowledge_erasure(bob.id, &heirs, at(23));
     assert!(noted.await.unwrap());
+    assert_eq!(world.mails().await.len(), 2, "of another erasure as well");
     assert_eq!(
         world.rows_holding(&["bob@example.org"]).await,
         Vec::<String>::new()
@@ -398,7 +391,7 @@ async fn erasures_are_listed_and_repeated(world: World) {
         world.erase(&user).await;
         world
             .store
-            .acknowledge_erasure(user.id, None, at(10))
+            .acknowledge_erasure(user.id, &[], at(10))
             .await
             .unwrap();
     }

@@ -79,8 +79,8 @@ impl Courses {
     /// Changes the fields that were mentioned; with an `etag`, only if the course is still that version.
     ///
     /// # Errors
-    /// [`Error::CourseNotFound`], [`Error::SlugChanged`], [`Error::InstructorRequired`], [`Error::Fields`],
-    /// [`Error::EtagMismatch`], [`Error::TitleTaken`], [`Error::SlugTaken`].
+    /// [`Error::CourseNotFound`], [`Error::CourseHidden`], [`Error::SlugChanged`], [`Error::InstructorRequired`],
+    /// [`Error::Fields`], [`Error::EtagMismatch`], [`Error::TitleTaken`], [`Error::SlugTaken`].
     pub async fn update(&self, call: &Call, slug: &str, edit: Edit, etag: &str) -> Result<Course, Error> {
         let (course, caller) = self.taught(call, slug, Error::InstructorRequired).await?;
         let patch = Patch::parse(edit, &course).map_err(Error::Fields)?;

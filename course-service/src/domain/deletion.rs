@@ -14,8 +14,9 @@ impl Courses {
     /// Deletes the version of a course that the etag names.
     ///
     /// # Errors
-    /// [`Error::CourseNotFound`], [`Error::SlugChanged`], [`Error::InstructorRequiredToDelete`],
-    /// [`Error::StepUpNeeded`], [`Error::EtagRequired`], [`Error::EtagMismatch`].
+    /// [`Error::CourseNotFound`], [`Error::CourseHidden`], [`Error::SlugChanged`],
+    /// [`Error::InstructorRequiredToDelete`], [`Error::StepUpNeeded`], [`Error::EtagRequired`],
+    /// [`Error::EtagMismatch`].
     pub async fn delete(&self, call: &Call, slug: &str, etag: &str) -> Result<(), Error> {
         let refusal = Error::InstructorRequiredToDelete;
         let (course, caller) = self.taught(call, slug, refusal).await?;
@@ -38,16 +39,18 @@ impl Courses {
     /// deleted nothing is changed, so that it does not count there.
     ///
     /// # Errors
-    /// As of [`Courses::delete`].
+    /// [`Error::CourseNotFound`], [`Error::CourseHidden`], [`Error::SlugChanged`],
+    /// [`Error::InstructorRequiredToUndelete`], [`Error::StepUpNeeded`], [`Error::EtagRequired`],
+    /// [`Error::EtagMismatch`].
     pub async fn undelete(&self, call: &Call, slug: &str, etag: &str) -> Result<Course, Error> {
-        let refusal = Error::InstructorRequiredToDelete;
+        let refusal = Error::InstructorRequiredToUndelete;
         let (course, caller) = self.taught_or_deleted(call, slug, refusal).await?;
         if etag.is_empty() {
             return Err(Error::EtagRequired);
         }
         let rule = |course: &mut Course| {
             if course.instructor(caller.user_id).is_none() {
-                return Err(Error::CourseNotFound);
+                return Err(Error::CourseHidden);
             }
             if course.deleted_at.is_some() && etag != course.etag() {
                 return Err(Error::EtagMismatch);

@@ -16,6 +16,9 @@ pub enum Error {
     /// There is no such course, or none that this caller may see.
     #[error("no such course")]
     CourseNotFound,
+    /// The caller is told the same, and had not the rights to change the course that is there.
+    #[error("no such course for this caller, who was about to change it")]
+    CourseHidden,
     /// The course has another slug now.
     #[error("the course is called {0} now")]
     SlugChanged(Slug),
@@ -25,9 +28,12 @@ pub enum Error {
     /// Only an instructor may update a course.
     #[error("not an instructor")]
     InstructorRequired,
-    /// Only an instructor may delete a course or take that back.
+    /// Only an instructor may delete a course.
     #[error("not an instructor, and the course is to be deleted")]
     InstructorRequiredToDelete,
+    /// Only an instructor may take that back.
+    #[error("not an instructor, and a deletion is to be taken back")]
+    InstructorRequiredToUndelete,
     /// Allowed, but for the proof of a second factor that is not older than this.
     #[error("no fresh second factor")]
     StepUpNeeded(Duration),

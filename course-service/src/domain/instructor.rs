@@ -81,7 +81,7 @@ impl Courses {
     /// input answer the same again.
     ///
     /// # Errors
-    /// [`Error::CourseNotFound`], [`Error::SlugChanged`],
+    /// [`Error::CourseNotFound`], [`Error::CourseHidden`], [`Error::SlugChanged`],
     /// [`Error::InstructorRequiredForInstructors`], [`Error::Fields`], [`Error::InstructorNotStaff`],
     /// [`Error::TooManyInstructors`], [`Error::KeyReused`]; [`Error::LostRace`] when the user stopped teaching
     /// the course meanwhile.
@@ -129,7 +129,7 @@ impl Courses {
     /// Ends that a user is an instructor.
     ///
     /// # Errors
-    /// [`Error::CourseNotFound`], [`Error::SlugChanged`],
+    /// [`Error::CourseNotFound`], [`Error::CourseHidden`], [`Error::SlugChanged`],
     /// [`Error::InstructorRequiredForInstructors`], [`Error::InstructorNotFound`], [`Error::LastInstructor`].
     pub async fn remove_instructor(&self, call: &Call, slug: &str, user_id: &str) -> Result<(), Error> {
         let refusal = Error::InstructorRequiredForInstructors;

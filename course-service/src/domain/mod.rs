@@ -1,5 +1,6 @@
 //! The rules: who may do what with a course, and what comes of it. No transport, no SQL.
 
+mod call;
 mod course;
 pub mod deletion;
 pub mod draft;
@@ -12,18 +13,17 @@ pub mod patch;
 mod person;
 pub mod pricing;
 pub mod retention;
-mod viewer;
 
 use auth_client::authorize::AuthClient;
 use service_runtime::{clock::Clock, entropy::Entropy, page_token::PageTokens};
 
 use crate::{model::currency::Currency, store::Store};
 
+pub use call::Call;
 pub use error::Error;
 pub use instructor::InstructorsPage;
 pub use listing::{CoursesPage, Query};
-pub(crate) use person::id;
-pub use viewer::Call;
+pub(crate) use person::user_id_of;
 
 /// Everything that can be done with courses. Cheap to clone.
 #[derive(Clone)]

@@ -28,31 +28,30 @@ impl Courses {
     /// # Errors
     /// [`Error::Fields`], [`Error::HeirRequired`], [`Error::HeirErased`]. What was done stays done.
     pub async fn erase(&self, user_id: &str, heir: Option<Person>) -> Result<Erased, Error> {
-        let user_id = id("user_id", user_id)?;
+        let user_id = user_id_of("user_id", user_id)?;
         if heir.as_ref().is_some_and(|heir| heir.id == user_id) {
             let same = FieldError::new("heir", "Nobody is their own heir");
             return Err(Error::Fields(vec![same]));
         }
-        let inherited = self.store.begin_erasure(user_id, self.clock.now()).await?;
+        self.store.begin_erasure(user_id, self.clock.now()).await?;
         let courses = self.store.taught_by(user_id, None, AT_ONCE).await?;
-        let mut erased = Erased {
-            is_complete: courses.len() < usize::try_from(AT_ONCE).unwrap_or(0),
-            inherited,
-        };
+        let is_complete = courses.len() < usize::try_from(AT_ONCE).unwrap_or(0);
         for course in courses {
             let left = self.store.leave(course, user_id, heir.as_ref(), self.clock.now());
             match left.await? {
                 Left::Done => {}
-                Left::Inherited => erased.inherited += 1,
                 Left::HeirRequired => return Err(Error::HeirRequired),
                 Left::HeirErased => return Err(Error::HeirErased),
             }
         }
-        if erased.is_complete {
+        if is_complete {
             while self.store.forget_answers_about(user_id, ANSWERS).await? > 0 {}
             self.store.forget_person(user_id).await?;
         }
-        Ok(erased)
+        Ok(Erased {
+            is_complete,
+            heirs: self.store.heirs(user_id).await?,
+        })
     }
 
     /// Everything that is held about a person.
@@ -60,12 +59,12 @@ impl Courses {
     /// # Errors
     /// [`Error::Fields`].
     pub async fn held(&self, user_id: &str) -> Result<Held, Error> {
-        let user_id = id("user_id", user_id)?;
+        let user_id = user_id_of("user_id", user_id)?;
         Ok(self.store.held(user_id, MOST_TOLD).await?)
     }
 }
 
 /// Reads an id; which field it stands in is told when it is none.
-pub(crate) fn id(field: &str, text: &str) -> Result<Uuid, Error> {
+pub(crate) fn user_id_of(field: &str, text: &str) -> Result<Uuid, Error> {
     user_id::parse(text).map_err(|bad| Error::Fields(vec![FieldError::new(field, bad.to_string())]))
 }

@@ -1,5 +1,6 @@
 //! The methods of `PersonService`, each of them decode, call, encode. They are for services alone.
 
+use auth_client::{access::Grant, authorize::Caller};
 use proto::course::v1::{
     EraseUserRequest, EraseUserResponse, ExportUserRequest, ExportUserResponse, Instructor,
     TaughtCourse as TaughtCourseMessage, person_service_server::PersonService,
@@ -9,7 +10,7 @@ use tonic::{Request, Response, Status};
 
 use super::{course::timestamp, instructor::encode_person, refusal::status};
 use crate::{
-    domain::{Courses, Error, id},
+    domain::{Courses, Error, user_id_of},
     model::{
         instructor::Person,
         person::{Erased, Held, TaughtCourse},
@@ -38,6 +39,7 @@ impl PersonService for PersonGrpc {
         &self,
         request: Request<EraseUserRequest>,
     ) -> Result<Response<EraseUserResponse>, Status> {
+        Grant::<Caller>::of(&request)?;
         let context = RequestContext::of(&request);
         let erased = async {
             let message = request.into_inner();
@@ -51,6 +53,7 @@ impl PersonService for PersonGrpc {
         &self,
         request: Request<ExportUserRequest>,
     ) -> Result<Response<ExportUserResponse>, Status> {
+        Grant::<Caller>::of(&request)?;
         let context = RequestContext::of(&request);
         let held = self.courses.held(&request.get_ref().user_id).await;
         answer(&context, held.map(encode_held))
@@ -67,7 +70,7 @@ fn person(message: Instructor) -> Result<Person, Error> {
         return Err(Error::Fields(vec![bad]));
     }
     Ok(Person {
-        id: id("heir.id", &message.id)?,
+        id: user_id_of("heir.id", &message.id)?,
         username: message.username,
         first_name: message.first_name,
         last_name: message.last_name,
@@ -77,7 +80,7 @@ fn person(message: Instructor) -> Result<Person, Error> {
 fn encode_erased(erased: Erased) -> EraseUserResponse {
     EraseUserResponse {
         is_complete: erased.is_complete,
-        inherited: erased.inherited,
+        heir_ids: erased.heirs.into_iter().map(|id| id.to_string()).collect(),
     }
 }
 
@@ -96,6 +99,7 @@ fn encode_course(course: TaughtCourse) -> TaughtCourseMessage {
         title: course.title.as_str().to_owned(),
         state: course.state.as_str().to_owned(),
         created_at: Some(timestamp(course.created_at)),
+        deleted_at: course.deleted_at.map(timestamp),
     }
 }
 

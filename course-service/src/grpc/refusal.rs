@@ -21,7 +21,9 @@ pub(super) fn status(error: Error, request_id: &str) -> Status {
     let refusal = match error {
         Error::NoToken => return no_token(),
         Error::StepUpNeeded(max_age) => return step_up_needed(max_age),
-        Error::CourseNotFound => not_found("COURSE_NOT_FOUND", "There is no such course."),
+        Error::CourseNotFound | Error::CourseHidden => {
+            not_found("COURSE_NOT_FOUND", "There is no such course.")
+        }
         Error::SlugChanged(slug) => not_found("SLUG_CHANGED", "The course has another slug now.")
             .with("canonical_slug", slug.as_str()),
         Error::InstructorNotFound => {
@@ -34,6 +36,10 @@ pub(super) fn status(error: Error, request_id: &str) -> Status {
         Error::InstructorRequiredToDelete => denied(
             "INSTRUCTOR_REQUIRED",
             "Only an instructor of a course can delete a course",
+        ),
+        Error::InstructorRequiredToUndelete => denied(
+            "INSTRUCTOR_REQUIRED",
+            "Only an instructor of a course can take back its deletion",
         ),
         Error::EtagRequired => Refusal::new(
             Code::FailedPrecondition,

@@ -1,6 +1,6 @@
 //! The methods of `CourseService`, each of them decode, call, encode.
 
-use auth_client::access::Grant;
+use auth_client::access::{Grant, Verdict};
 use proto::course::v1::{
     AddInstructorRequest, Course, CreateCourseRequest, DeleteCourseRequest, DeleteCourseResponse,
     GetCourseRequest, Instructor, ListCoursesRequest, ListCoursesResponse, ListInstructorsRequest,
@@ -32,102 +32,125 @@ impl CourseService for CourseGrpc {
         &self,
         request: Request<ListCoursesRequest>,
     ) -> Result<Response<ListCoursesResponse>, Status> {
-        let (call, message) = open(request)?;
-        let page = self.courses.list(&call, course::query(message)).await;
-        answer(&call, page.map(course::encode_page))
+        let (asked, message) = open(request)?;
+        let page = self.courses.list(&asked.call, course::query(message)).await;
+        asked.answer(page.map(course::encode_page))
     }
 
     async fn get_course(&self, request: Request<GetCourseRequest>) -> Result<Response<Course>, Status> {
-        let (call, message) = open(request)?;
-        let found = self.courses.get(&call, &message.slug).await;
-        answer(&call, found.map(course::encode))
+        let (asked, message) = open(request)?;
+        let found = self.courses.get(&asked.call, &message.slug).await;
+        asked.answer(found.map(course::encode))
     }
 
     async fn create_course(&self, request: Request<CreateCourseRequest>) -> Result<Response<Course>, Status> {
-        let (call, message) = open(request)?;
+        let (asked, message) = open(request)?;
         let (typed, request_id) = course::new_course(message);
-        let created = self.courses.create(&call, typed, request_id).await;
-        answer(&call, created.map(course::encode))
+        let created = self.courses.create(&asked.call, typed, request_id).await;
+        asked.answer(created.map(course::encode))
     }
 
     async fn update_course(&self, request: Request<UpdateCourseRequest>) -> Result<Response<Course>, Status> {
-        let (call, message) = open(request)?;
+        let (asked, message) = open(request)?;
         let edit = course::edit(message.course, message.update_mask);
         let updated = self
             .courses
-            .update(&call, &message.slug, edit, &message.etag)
+            .update(&asked.call, &message.slug, edit, &message.etag)
             .await;
-        answer(&call, updated.map(course::encode))
+        asked.answer(updated.map(course::encode))
     }
 
     async fn delete_course(
         &self,
         request: Request<DeleteCourseRequest>,
     ) -> Result<Response<DeleteCourseResponse>, Status> {
-        let (call, message) = open(request)?;
-        let deleted = self.courses.delete(&call, &message.slug, &message.etag).await;
-        answer(&call, deleted.map(|()| DeleteCourseResponse {}))
+        let (asked, message) = open(request)?;
+        let deleted = self
+            .courses
+            .delete(&asked.call, &message.slug, &message.etag)
+            .await;
+        asked.answer(deleted.map(|()| DeleteCourseResponse {}))
     }
 
     async fn undelete_course(
         &self,
         request: Request<UndeleteCourseRequest>,
     ) -> Result<Response<Course>, Status> {
-        let (call, message) = open(request)?;
-        let restored = self.courses.undelete(&call, &message.slug, &message.etag).await;
-        answer(&call, restored.map(course::encode))
+        let (asked, message) = open(request)?;
+        let restored = self
+            .courses
+            .undelete(&asked.call, &message.slug, &message.etag)
+            .await;
+        asked.answer(restored.map(course::encode))
     }
 
     async fn list_instructors(
         &self,
         request: Request<ListInstructorsRequest>,
     ) -> Result<Response<ListInstructorsResponse>, Status> {
-        let (call, message) = open(request)?;
+        let (asked, message) = open(request)?;
         let page = self
             .courses
-            .instructors(&call, &message.slug, message.page_size, &message.page_token)
+            .instructors(&asked.call, &message.slug, message.page_size, &message.page_token)
             .await;
-        answer(&call, page.map(instructor::encode_page))
+        asked.answer(page.map(instructor::encode_page))
     }
 
     async fn add_instructor(
         &self,
         request: Request<AddInstructorRequest>,
     ) -> Result<Response<Instructor>, Status> {
-        let (call, message) = open(request)?;
+        let (asked, message) = open(request)?;
         let added = self
             .courses
-            .add_instructor(&call, &message.slug, &message.user_id, message.request_id)
+            .add_instructor(&asked.call, &message.slug, &message.user_id, message.request_id)
             .await;
-        answer(&call, added.map(instructor::encode))
+        asked.answer(added.map(instructor::encode))
     }
 
     async fn remove_instructor(
         &self,
         request: Request<RemoveInstructorRequest>,
     ) -> Result<Response<RemoveInstructorResponse>, Status> {
-        let (call, message) = open(request)?;
+        let (asked, message) = open(request)?;
         let removed = self
             .courses
-            .remove_instructor(&call, &message.slug, &message.user_id)
+            .remove_instructor(&asked.call, &message.slug, &message.user_id)
             .await;
-        answer(&call, removed.map(|()| RemoveInstructorResponse {}))
+        asked.answer(removed.map(|()| RemoveInstructorResponse {}))
     }
 }
 
+/// A call, and what is said of it.
+struct Asked {
+    call: Call,
+    verdict: Verdict,
+}
+
 /// What every method needs to know of a request, and its message.
-fn open<T>(request: Request<T>) -> Result<(Call, T), Status> {
+fn open<T>(request: Request<T>) -> Result<(Asked, T), Status> {
     let grant = Grant::of(&request)?;
     let call = Call {
         context: RequestContext::of(&request),
         caller: grant.caller,
         second_factor: grant.second_factor,
     };
-    Ok((call, request.into_inner()))
+    let asked = Asked {
+        call,
+        verdict: grant.verdict,
+    };
+    Ok((asked, request.into_inner()))
 }
 
-fn answer<T>(call: &Call, result: Result<T, Error>) -> Result<Response<T>, Status> {
-    result
-        .map(Response::new)
-        .map_err(|error| status(error, &call.context.request_id))
+impl Asked {
+    fn answer<T>(self, result: Result<T, Error>) -> Result<Response<T>, Status> {
+        result.map(Response::new).map_err(|error| {
+            match error {
+                Error::CourseHidden => self.verdict.denied(),
+                Error::InstructorNotStaff => self.verdict.entitled(),
+                _ => {}
+            }
+            status(error, &self.call.context.request_id)
+        })
+    }
 }

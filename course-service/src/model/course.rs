@@ -43,7 +43,7 @@ pub struct Course {
     /// When it was deleted. Nobody sees it from then on, and it stays the version that was deleted.
     #[serde(default)]
     pub deleted_at: Option<DateTime<Utc>>,
-    /// How often its representation was written; every change adds one.
+    /// How often its representation was written; every change adds one, but for those of a course that is deleted.
     pub revision: i64,
 }
 

@@ -29,13 +29,15 @@ pub struct TaughtCourse {
     pub state: State,
     /// When it was created.
     pub created_at: DateTime<Utc>,
+    /// When it was deleted, if it was.
+    pub deleted_at: Option<DateTime<Utc>>,
 }
 
 /// How far an erasure is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erased {
     /// Whether nothing about the person is left.
     pub is_complete: bool,
-    /// How many courses went to an heir so far.
-    pub inherited: i64,
+    /// To whom courses went so far.
+    pub heirs: Vec<Uuid>,
 }

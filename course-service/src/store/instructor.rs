@@ -17,7 +17,7 @@ const BEGIN_TEACHING: &str = "INSERT INTO instructors (user_id, username, first_
      VALUES ($1, $2, $3, $4) ON CONFLICT (user_id) DO UPDATE SET doubts = instructors.doubts + 1 \
      WHERE (instructors.username, instructors.first_name, instructors.last_name) <> ($2, $3, $4)";
 /// Asked under that lock.
-const ERASED: &str = "SELECT inherited FROM erased_people WHERE user_id = $1";
+const ERASED: &str = "SELECT user_id FROM erased_people WHERE user_id = $1";
 
 /// A person who teaches, by the names last heard from auth-service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ macro_rules! teaching_for {
                         .bind(&person.last_name)
                         .execute(&mut *self)
                         .await?;
-                    let erased: Option<i64> = sqlx::query_scalar(ERASED)
+                    let erased: Option<Uuid> = sqlx::query_scalar(ERASED)
                         .bind(person.id)
                         .fetch_optional(&mut *self)
                         .await?;

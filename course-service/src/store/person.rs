@@ -18,10 +18,8 @@ use crate::model::{
 /// What became of a course whose instructor leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Left {
-    /// They do not teach it.
+    /// They do not teach it; where nobody else did, the heir does now.
     Done,
-    /// They do not teach it, and the heir does now.
-    Inherited,
     /// Nobody would be left, and there is no heir; nothing is written.
     HeirRequired,
     /// Nobody would be left, and the heir was erased too; nothing is written.
@@ -35,14 +33,15 @@ struct TaughtRow {
     title: String,
     state: String,
     created_at: DateTime<Utc>,
+    deleted_at: Option<DateTime<Utc>>,
 }
 
 impl Store {
-    /// From now on nobody can make a person an instructor; says how many courses went to an heir so far.
+    /// From now on nobody can make a person an instructor.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn begin_erasure(&self, user_id: Uuid, now: DateTime<Utc>) -> Result<i64, Error> {
+    pub async fn begin_erasure(&self, user_id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             // Whoever is making them an instructor at this moment has the lock of this row: either they are done and
@@ -54,16 +53,15 @@ impl Store {
             .bind(user_id)
             .execute(&mut *tx)
             .await?;
-            let inherited = sqlx::query_scalar(
-                "INSERT INTO erased_people (user_id, erased_at, inherited) VALUES ($1, $2, 0) \
-                 ON CONFLICT (user_id) DO UPDATE SET inherited = erased_people.inherited RETURNING inherited",
+            sqlx::query(
+                "INSERT INTO erased_people (user_id, erased_at) VALUES ($1, $2) ON CONFLICT (user_id) DO NOTHING",
             )
             .bind(user_id)
             .bind(now)
-            .fetch_one(&mut *tx)
+            .execute(&mut *tx)
             .await?;
             tx.commit().await?;
-            Ok(inherited)
+            Ok(())
         })
     }
 
@@ -94,13 +92,11 @@ impl Store {
             if course == before {
                 return Ok(Left::Done);
             }
-            let mut left = Left::Done;
-            if course.instructors.is_empty() {
-                let Some(heir) = heir else {
-                    return Ok(Left::HeirRequired);
-                };
+            let heir = heir.filter(|_| course.instructors.is_empty());
+            if let Some(heir) = heir {
                 course.add_instructor(heir.clone());
-                left = Left::Inherited;
+            } else if course.instructors.is_empty() {
+                return Ok(Left::HeirRequired);
             }
             sqlx::query(
                 "UPDATE courses SET instructors = $2, \
@@ -115,15 +111,32 @@ impl Store {
             if !tx.index_instructors(&before.instructors, &course).await? {
                 return Ok(Left::HeirErased);
             }
-            if left == Left::Inherited {
-                sqlx::query("UPDATE erased_people SET inherited = inherited + 1 WHERE user_id = $1")
-                    .bind(user_id)
-                    .execute(&mut *tx)
-                    .await?;
+            if let Some(heir) = heir {
+                sqlx::query(
+                    "INSERT INTO inheritances (erased_id, heir_id) VALUES ($1, $2) \
+                     ON CONFLICT (erased_id, heir_id) DO NOTHING",
+                )
+                .bind(user_id)
+                .bind(heir.id)
+                .execute(&mut *tx)
+                .await?;
             }
             tx.commit().await?;
-            Ok(left)
+            Ok(Left::Done)
         })
+    }
+
+    /// To whom courses of an erased person went, in the order of their ids; not those who were erased too.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn heirs(&self, user_id: Uuid) -> Result<Vec<Uuid>, Error> {
+        Ok(on!(&self.reads, |pool| sqlx::query_scalar(
+            "SELECT heir_id FROM inheritances WHERE erased_id = $1 ORDER BY heir_id",
+        )
+        .bind(user_id)
+        .fetch_all(pool)
+        .await)?)
     }
 
     /// Takes a person out of up to `limit` answers that are kept for retries: their own go, in those of others they
@@ -164,19 +177,22 @@ impl Store {
         })
     }
 
-    /// Forgets the names of a person who teaches nothing.
+    /// Forgets the names of a person who teaches nothing, and that courses came to them.
     ///
     /// # Errors
     /// When the database does not answer, or they teach something.
     pub async fn forget_person(&self, user_id: Uuid) -> Result<(), Error> {
-        on!(&self.writes, |pool| sqlx::query(
-            "DELETE FROM instructors WHERE user_id = $1"
-        )
-        .bind(user_id)
-        .execute(pool)
-        .await
-        .map(drop))?;
-        Ok(())
+        on!(&self.writes, |pool| {
+            let mut tx = pool.begin_write().await?;
+            for statement in [
+                "DELETE FROM inheritances WHERE heir_id = $1",
+                "DELETE FROM instructors WHERE user_id = $1",
+            ] {
+                sqlx::query(statement).bind(user_id).execute(&mut *tx).await?;
+            }
+            tx.commit().await?;
+            Ok(())
+        })
     }
 
     /// What is held about a person: of their courses the newest, at most `limit`.
@@ -191,8 +207,8 @@ impl Store {
                     .fetch_optional(pool)
                     .await?;
             let courses = sqlx::query_as(
-                "SELECT courses.id, courses.slug, courses.title, courses.state, courses.created_at \
-                 FROM course_instructors t JOIN courses ON courses.id = t.course_id WHERE t.user_id = $1 \
+                "SELECT courses.id, courses.slug, courses.title, courses.state, courses.created_at, \
+                 courses.deleted_at FROM course_instructors t JOIN courses ON courses.id = t.course_id WHERE t.user_id = $1 \
                  ORDER BY courses.created_at DESC, courses.id DESC LIMIT $2",
             )
             .bind(user_id)
@@ -211,6 +227,7 @@ impl Store {
                     state: State::stored(&row.state)
                         .ok_or_else(|| sqlx::Error::Decode(format!("courses.state of {}", row.id).into()))?,
                     created_at: row.created_at,
+                    deleted_at: row.deleted_at,
                 })
             })
             .collect::<Result<Vec<_>, sqlx::Error>>()?;

@@ -6,7 +6,7 @@ use std::{convert::Infallible, pin::pin, task::Poll};
 use course_service::{
     domain::{Courses, Error},
     model::{course::Course, instructor::Person},
-    store::Changed,
+    store::{Changed, Left},
 };
 use futures::future::{join_all, poll_fn};
 use proto::course::v1::{
@@ -30,6 +30,7 @@ on_both![
     a_person_is_taken_out_of_everything,
     many_courses_take_several_calls,
     a_course_without_an_heir_waits_for_one,
+    everybody_who_inherited_is_remembered,
     nobody_makes_an_erased_person_an_instructor,
     an_erasure_may_be_cut_off_at_any_step,
     no_course_is_ever_without_an_instructor,
@@ -79,13 +80,13 @@ async fn held(world: &World, user: &Caller) -> ExportUserResponse {
         .into_inner()
 }
 
-/// The rows that tell of somebody by their id, but for the one that says that they are erased.
+/// The rows that tell of somebody by their id, but for those that say that they are erased and who has their courses.
 async fn traces(place: &Place, user: &Caller, name: &str) -> Vec<String> {
     let (id, simple) = (user.id.to_string(), user.id.simple().to_string());
     let found = rows::holding(&place.url, &[&id, &simple, &format!("{name}@example.org")]).await;
     found
         .into_iter()
-        .filter(|row| !row.contains("erased_people"))
+        .filter(|row| !row.contains("erased_people") && !row.contains("inheritances"))
         .collect()
 }
 
@@ -160,16 +161,33 @@ async fn what_is_held_is_told(place: &Place) {
     bob.add("go", ann.id).await.unwrap();
     bob.create("C").await.unwrap();
     bob.publish("go").await.unwrap();
+    // What is deleted is held for some time yet.
+    let c = ann.create("C++").await.unwrap();
+    let fresh = world.with_second_factor(&ann, chrono::TimeDelta::zero());
+    fresh.delete(&c.slug, &c.etag).await.unwrap();
     let told = held(&world, &ann).await;
     assert_eq!(told.names, Some(heir(&ann, "ann")));
     let courses: Vec<_> = told
         .courses
         .iter()
-        .map(|course| (course.slug.as_str(), course.state.as_str()))
+        .map(|course| {
+            (
+                course.slug.as_str(),
+                course.state.as_str(),
+                course.deleted_at.is_some(),
+            )
+        })
         .collect();
     assert_eq!(
         (courses, told.has_more),
-        (vec![("go", "published"), ("rust", "draft")], false)
+        (
+            vec![
+                (c.slug.as_str(), "draft", true),
+                ("go", "published", false),
+                ("rust", "draft", false)
+            ],
+            false
+        )
     );
 }
 
@@ -203,7 +221,7 @@ async fn a_person_is_taken_out_of_everything(place: &Place) {
     let erased = erase(&world, &ann, Some(heir(&cleo, "cleo"))).await.unwrap();
 
     assert!(erased.is_complete);
-    assert_eq!(erased.inherited, 1);
+    assert_eq!(erased.heir_ids, [cleo.id.to_string()]);
     assert_eq!(traces(place, &ann, "ann").await, Vec::<String>::new());
     assert_eq!(held(&world, &ann).await, ExportUserResponse::default());
     assert_eq!(cleo.instructors("alone-ann").await.unwrap(), ["cleo"]);
@@ -220,7 +238,7 @@ async fn a_person_is_taken_out_of_everything(place: &Place) {
     assert_eq!(erase(&world, &ann, None).await.unwrap(), erased);
     // Somebody who was never here.
     let nobody = erase(&world, &world.user("nobody"), None).await.unwrap();
-    assert!(nobody.is_complete && nobody.inherited == 0);
+    assert!(nobody.is_complete && nobody.heir_ids.is_empty());
 }
 
 async fn many_courses_take_several_calls(place: &Place) {
@@ -232,9 +250,11 @@ async fn many_courses_take_several_calls(place: &Place) {
         created.into_iter().for_each(|one| drop(one.unwrap()));
     }
     let first = erase(&world, &ann, Some(heir(&bob, "bob"))).await.unwrap();
-    assert_eq!((first.is_complete, first.inherited), (false, 100));
+    let heirs = [bob.id.to_string()];
+    assert_eq!((first.is_complete, &*first.heir_ids), (false, &heirs[..]));
     let rest = erase(&world, &ann, Some(heir(&bob, "bob"))).await.unwrap();
-    assert_eq!((rest.is_complete, rest.inherited), (true, 150));
+    assert_eq!((rest.is_complete, &*rest.heir_ids), (true, &heirs[..]));
+    assert_eq!(place.store.taught_by(bob.id, None, 200).await.unwrap().len(), 150);
     assert_eq!(traces(place, &ann, "ann").await, Vec::<String>::new());
 }
 
@@ -259,6 +279,34 @@ async fn a_course_without_an_heir_waits_for_one(place: &Place) {
     let dora = world.staff("dora");
     erase(&world, &other, Some(heir(&dora, "dora"))).await.unwrap();
     assert_eq!(dora.instructors("alone-ann").await.unwrap(), ["dora"]);
+}
+
+async fn everybody_who_inherited_is_remembered(place: &Place) {
+    let world = World::at(place).await;
+    let (ann, cleo, dora) = (world.staff("ann"), world.staff("cleo"), world.staff("dora"));
+    let rust = ann.create("Rust").await.unwrap();
+    ann.create("Go").await.unwrap();
+    // A call that is cut off after one course, and one with another heir.
+    let now = service_runtime::clock::Clock::system().now();
+    place.store.begin_erasure(ann.id, now).await.unwrap();
+    let first = person(heir(&cleo, "cleo"));
+    let left = place
+        .store
+        .leave(rust.id.parse().unwrap(), ann.id, Some(&first), now);
+    assert_eq!(left.await.unwrap(), Left::Done);
+    let mut both = [cleo.id.to_string(), dora.id.to_string()];
+    both.sort_unstable();
+    let erased = erase(&world, &ann, Some(heir(&dora, "dora"))).await.unwrap();
+    assert_eq!((erased.is_complete, &*erased.heir_ids), (true, &both[..]));
+    // Nothing is left that a third one could inherit.
+    let eve = world.staff("eve");
+    let again = erase(&world, &ann, Some(heir(&eve, "eve"))).await.unwrap();
+    assert_eq!(again, erased);
+    // An heir who is erased too is forgotten as one.
+    let theirs = erase(&world, &cleo, Some(heir(&eve, "eve"))).await.unwrap();
+    assert_eq!(theirs.heir_ids, [eve.id.to_string()]);
+    let rest = erase(&world, &ann, None).await.unwrap();
+    assert_eq!(rest.heir_ids, [dora.id.to_string()]);
 }
 
 async fn nobody_makes_an_erased_person_an_instructor(place: &Place) {
@@ -324,8 +372,8 @@ async fn an_erasure_may_be_cut_off_at_any_step(place: &Place) {
         // Whoever comes next finishes it.
         let erased = erase(&world, &ann, Some(heir(&cleo, "cleo"))).await.unwrap();
         assert_eq!(
-            (erased.is_complete, erased.inherited),
-            (true, 1),
+            (erased.is_complete, erased.heir_ids),
+            (true, vec![cleo.id.to_string()]),
             "after {steps} steps"
         );
         assert_eq!(

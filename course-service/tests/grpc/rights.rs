@@ -14,6 +14,8 @@ use crate::{
 on_both![
     every_rpc_answers_as_its_row_says,
     whoever_is_refused_for_want_of_rights_is_told_to_the_trail,
+    what_is_hidden_is_no_way_around_the_trail,
+    who_names_somebody_without_rights_has_them,
 ];
 
 const OK: Code = Code::Ok;
@@ -56,15 +58,40 @@ async fn every_rpc_answers_as_its_row_says(place: &Place) {
     }
 }
 
-/// The methods that these refuse for want of rights: a user, and staff who do not teach the course.
-const TOLD: [(&str, &str); 6] = [
+/// The methods that these have not the rights for, a user and staff who do not teach the course, whether they may know
+/// of the course or not.
+const TOLD: [(&str, &str); 11] = [
     ("CreateCourse", "ben"),
+    ("UpdateCourse", "ben"),
     ("UpdateCourse", "bob"),
+    ("DeleteCourse", "ben"),
     ("DeleteCourse", "bob"),
+    ("UndeleteCourse", "ben"),
     ("UndeleteCourse", "bob"),
+    ("AddInstructor", "ben"),
     ("AddInstructor", "bob"),
+    ("RemoveInstructor", "ben"),
     ("RemoveInstructor", "bob"),
 ];
+
+/// The methods and callers in what the trail was told, once it was told so much.
+async fn told(world: &World, count: usize) -> Vec<(String, String)> {
+    let begun = std::time::Instant::now();
+    while world.auth.recorded().len() < count {
+        assert!(begun.elapsed().as_secs() < 30, "{:?}", world.auth.recorded());
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let told = world.auth.recorded().into_iter();
+    told.map(|told| (told.method, told.actor_id)).collect()
+}
+
+/// The same, as it should be.
+fn full(told: &[(&str, &Caller)]) -> Vec<(String, String)> {
+    let method = |rpc: &str| format!("onlineedu.course.v1.CourseService/{rpc}");
+    told.iter()
+        .map(|(rpc, caller)| (method(rpc), caller.id.to_string()))
+        .collect()
+}
 
 async fn whoever_is_refused_for_want_of_rights_is_told_to_the_trail(place: &Place) {
     let world = World::at(place).await;
@@ -75,20 +102,13 @@ async fn whoever_is_refused_for_want_of_rights_is_told_to_the_trail(place: &Plac
             drop(call(rpc, caller, &ann).await);
         }
     }
-    let begun = std::time::Instant::now();
-    while world.auth.recorded().len() < TOLD.len() {
-        assert!(begun.elapsed().as_secs() < 30, "{:?}", world.auth.recorded());
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    for ((rpc, name), told) in TOLD.iter().zip(world.auth.recorded()) {
-        let who = if *name == "ben" { ben.id } else { bob.id };
-        assert_eq!(told.method, format!("onlineedu.course.v1.CourseService/{rpc}"));
+    let who = |name| if name == "ben" { &ben } else { &bob };
+    let expected = TOLD.map(|(rpc, name)| (rpc, who(name)));
+    assert_eq!(told(&world, TOLD.len()).await, full(&expected));
+    for told in world.auth.recorded() {
         assert_eq!((told.kind.as_str(), told.times), ("access_denied", 1));
         // The fake gives sessions the ids of their users.
-        assert_eq!(
-            (told.actor_id, told.session_id),
-            (who.to_string(), who.to_string())
-        );
+        assert_eq!(told.session_id, told.actor_id);
         assert_eq!(told.ip_address, "127.0.0.1");
         assert!(!told.request_id.is_empty());
     }
@@ -112,6 +132,61 @@ async fn whoever_is_refused_for_want_of_rights_is_told_to_the_trail(place: &Plac
         };
         assert_eq!(told.ip_address, address);
     }
+}
+
+async fn what_is_hidden_is_no_way_around_the_trail(place: &Place) {
+    let world = World::at(place).await;
+    let (ann, bob, ben) = (world.staff("ann"), world.staff("bob"), world.user("ben"));
+    ann.create("Rust").await.unwrap();
+    let archived = Course {
+        is_archived: true,
+        ..Course::default()
+    };
+    ann.update("rust", &["is_archived"], archived).await.unwrap();
+    call("UpdateCourse", &ben, &ann).await.unwrap_err();
+    let fresh = world.with_second_factor(&ann, chrono::TimeDelta::zero());
+    let etag = ann.get("rust").await.unwrap().etag;
+    fresh.delete("rust", &etag).await.unwrap();
+    for (rpc, caller) in [
+        ("DeleteCourse", &ben),
+        ("AddInstructor", &bob),
+        ("UndeleteCourse", &bob),
+    ] {
+        assert_eq!(call(rpc, caller, &ann).await.unwrap_err().code(), HIDDEN, "{rpc}");
+    }
+    // Who teaches it has the rights, who reads is no offender, and nobody can change what is not there.
+    for (rpc, caller) in [
+        ("UpdateCourse", &ann),
+        ("DeleteCourse", &fresh),
+        ("AddInstructor", &ann),
+        ("GetCourse", &ben),
+        ("ListInstructors", &bob),
+    ] {
+        assert_eq!(call(rpc, caller, &ann).await.unwrap_err().code(), HIDDEN, "{rpc}");
+    }
+    let absent = bob.delete("go", &etag).await.unwrap_err();
+    assert_eq!(absent.reason, "COURSE_NOT_FOUND");
+    // What comes last shows that nothing else does.
+    call("RemoveInstructor", &ben, &ann).await.unwrap_err();
+    let expected = [
+        ("UpdateCourse", &ben),
+        ("DeleteCourse", &ben),
+        ("AddInstructor", &bob),
+        ("UndeleteCourse", &bob),
+        ("RemoveInstructor", &ben),
+    ];
+    assert_eq!(told(&world, expected.len()).await, full(&expected));
+}
+
+async fn who_names_somebody_without_rights_has_them(place: &Place) {
+    let world = World::at(place).await;
+    let (ann, ben) = (world.staff("ann"), world.user("ben"));
+    ann.create("Rust").await.unwrap();
+    let refused = ann.add("rust", ben.id).await.unwrap_err();
+    assert_eq!(refused.what(), (DENIED, "INSTRUCTOR_NOT_STAFF"));
+    // What comes last shows that nothing came before.
+    call("RemoveInstructor", &ben, &ann).await.unwrap_err();
+    assert_eq!(told(&world, 1).await, full(&[("RemoveInstructor", &ben)]));
 }
 
 async fn call(rpc: &str, caller: &Caller, instructor: &Caller) -> Result<(), Status> {

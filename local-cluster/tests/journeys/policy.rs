@@ -2,6 +2,7 @@
 //! REST where the RPC has a route.
 
 mod caller;
+mod no_layer;
 mod row;
 mod surface;
 

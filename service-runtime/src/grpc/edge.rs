@@ -1,6 +1,6 @@
 //! The edge: what happens to every gRPC request, whatever it asks for. It is refused at once when too many run, gets
-//! its context, is answered within its deadline even when a handler panics, is refused with a reason even by the library, and leaves one line in
-//! the log.
+//! its context, is answered within its deadline even when a handler panics, is refused with a reason even by the
+//! library, and leaves one line in the log.
 
 use std::{convert::Infallible, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 

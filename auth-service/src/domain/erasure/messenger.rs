@@ -15,10 +15,7 @@ use uuid::Uuid;
 use crate::{
     course_client::{CourseClient, NotDone},
     domain::{error::Error, outbox::Bell},
-    model::{
-        mail::{MailKind, NewMail},
-        user::User,
-    },
+    model::erasure::Heir,
     store::Store,
 };
 
@@ -119,29 +116,19 @@ impl Messenger {
         if !progress.is_complete {
             return Ok(self.store.put_off_erasure(user_id, now).await?);
         }
-        let heir = heir.filter(|_| progress.has_inherited);
-        let mail = heir.map(|heir| self.mail_to(heir, now)).transpose()?;
-        if self
-            .store
-            .acknowledge_erasure(user_id, mail.as_ref(), now)
-            .await?
-        {
+        let heirs = progress.heirs.into_iter().map(|user_id| self.heir(user_id, now));
+        let heirs = heirs.collect::<Result<Vec<_>, _>>()?;
+        if self.store.acknowledge_erasure(user_id, &heirs, now).await? {
             tracing::info!(%user_id, "course-service has erased its part");
             self.mail.ring();
         }
         Ok(())
     }
 
-    /// What tells somebody that courses are theirs now.
-    fn mail_to(&self, heir: User, now: DateTime<Utc>) -> Result<NewMail, NotTold> {
-        Ok(NewMail {
-            id: self.entropy.new_id(now).map_err(Error::from)?,
-            kind: MailKind::CoursesInherited,
-            recipient: heir.username,
-            token_id: None,
-            created_at: now,
-            expires_at: None,
-        })
+    /// Somebody to whom courses went, with an id for the mail.
+    fn heir(&self, user_id: Uuid, now: DateTime<Utc>) -> Result<Heir, NotTold> {
+        let mail_id = self.entropy.new_id(now).map_err(Error::from)?;
+        Ok(Heir { user_id, mail_id })
     }
 
     /// Notes for the numbers what waits.

@@ -42,11 +42,17 @@ impl Call {
 }
 
 impl Courses {
-    /// The course of this slug, if it is there for the caller; what counts as there, the rule says.
-    async fn found(&self, slug: &str, is_there: impl FnOnce(&Course) -> bool) -> Result<Course, Error> {
+    /// The course of this slug, if nothing hides it.
+    async fn found(
+        &self,
+        slug: &str,
+        hidden: impl FnOnce(&Course) -> Option<Error>,
+    ) -> Result<Course, Error> {
         let slug = Slug::parse(slug).map_err(|_| Error::CourseNotFound)?;
-        let found = self.store.course(&slug).await?;
-        let course = found.filter(is_there).ok_or(Error::CourseNotFound)?;
+        let course = self.store.course(&slug).await?.ok_or(Error::CourseNotFound)?;
+        if let Some(error) = hidden(&course) {
+            return Err(error);
+        }
         if course.slug == slug {
             Ok(course)
         } else {
@@ -56,7 +62,8 @@ impl Courses {
 
     /// The course of this slug, if the caller may see it.
     pub(super) async fn visible(&self, call: &Call, slug: &str) -> Result<Course, Error> {
-        self.found(slug, |course| call.sees(course)).await
+        let hidden = |course: &Course| (!call.sees(course)).then_some(Error::CourseNotFound);
+        self.found(slug, hidden).await
     }
 
     /// The course of this slug and its instructor who calls; `refusal` if they are none or no longer staff.
@@ -67,7 +74,13 @@ impl Courses {
         refusal: Error,
     ) -> Result<(Course, &'a Caller), Error> {
         let caller = call.known()?;
-        let course = self.visible(call, slug).await?;
+        let hidden = |course: &Course| match call.sees(course) {
+            true => None,
+            // To those who have a right to it, one that is deleted is no more than that.
+            false if teaches(caller, course) => Some(Error::CourseNotFound),
+            false => Some(Error::CourseHidden),
+        };
+        let course = self.found(slug, hidden).await?;
         self.instructor(call, caller, &course, refusal)?;
         Ok((course, caller))
     }
@@ -80,13 +93,11 @@ impl Courses {
         refusal: Error,
     ) -> Result<(Course, &'a Caller), Error> {
         let caller = call.known()?;
-        let is_there = |course: &Course| {
-            call.sees(course)
-                || (course.deleted_at.is_some()
-                    && caller.is_staff
-                    && course.instructor(caller.user_id).is_some())
+        let hidden = |course: &Course| {
+            let is_there = call.sees(course) || teaches(caller, course);
+            (!is_there).then_some(Error::CourseHidden)
         };
-        let course = self.found(slug, is_there).await?;
+        let course = self.found(slug, hidden).await?;
         self.instructor(call, caller, &course, refusal)?;
         Ok((course, caller))
     }
@@ -94,7 +105,7 @@ impl Courses {
     /// Refuses callers who do not teach the course or are no longer staff, and then those of whom the method wants
     /// the proof of a second factor that they do not have.
     fn instructor(&self, call: &Call, caller: &Caller, course: &Course, refusal: Error) -> Result<(), Error> {
-        if !caller.is_staff || course.instructor(caller.user_id).is_none() {
+        if !teaches(caller, course) {
             return Err(refusal);
         }
         match call.second_factor {
@@ -104,4 +115,9 @@ impl Courses {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether somebody is an instructor of the course, and still staff.
+fn teaches(caller: &Caller, course: &Course) -> bool {
+    caller.is_staff && course.instructor(caller.user_id).is_some()
 }
