@@ -25,7 +25,7 @@ async fn login(world: &World, hops: &str, username: &str, password: &str) -> Ans
     let call = world.anonymous().post("/api/v1/auth/login", login);
     // A caller's own, which proxies that write the first one let pass.
     call.header("x-forwarded-for", hops)
-        .header("forwarded", format!("for={SPOOF}"))
+        .header("forwarded", "for=192.0.2.9")
         .header("x-client-address", SPOOF)
         .await
 }
