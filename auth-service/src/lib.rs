@@ -1,7 +1,7 @@
 //! auth-service owns users, issues and validates tokens, and sends the mail.
 //!
 //! A request crosses four rooms, and imports, calls and data all run the same way: `grpc` (decode, call,
-//! encode) → `domain` (rules) → `store` and `mail` (the outside) → `model` (vocabulary).
+//! encode) → `domain` (rules) → `store`, `mail` and `course_client` (the outside) → `model` (vocabulary).
 
 pub mod commands;
 mod config;

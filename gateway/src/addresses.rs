@@ -15,11 +15,14 @@ pub(crate) fn tell(config: &Config, listeners: &[TcpListener]) {
         Some(why) => tracing::info!("{why}"),
         None if config.trusted_proxies.is_empty() => tracing::info!(
             "the address of a client is the one that it connects from; a proxy in front of the gateway has to be named \
-             in TRUSTED_PROXIES, or all who come through it share the limits of one network"
+             in TRUSTED_PROXIES, or all who come through it share the limits of one network, and have none if it is on \
+             this machine"
         ),
-        None => {
-            tracing::info!("the address of a client is the one that a proxy of TRUSTED_PROXIES tells of it")
-        }
+        None => tracing::info!(
+            header = %config.trusted_proxies.header().name(),
+            "the address of a client is the one that a proxy of TRUSTED_PROXIES appends to TRUSTED_PROXY_HEADER, or \
+             replaces it with; no other header is read"
+        ),
     }
 }
 

@@ -16,7 +16,11 @@ use service_runtime::{
     tls::{TLS_CA, TLS_CERT, TLS_KEY, Tls},
 };
 
-pub use self::{hosts::AllowedHosts, origins::Origins, proxies::TrustedProxies};
+pub use self::{
+    hosts::AllowedHosts,
+    origins::Origins,
+    proxies::{ProxyHeader, TrustedProxies},
+};
 
 /// Every setting of the gateway.
 pub const SETTINGS: &[Setting] = &[
@@ -63,7 +67,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     Setting::optional(
         "TRUSTED_PROXIES",
-        "Proxies in front of the gateway, comma-separated, such as 10.0.0.0/8; who comes through them has the address that they tell in X-Forwarded-For or Forwarded",
+        "Proxies in front of the gateway, comma-separated, such as 10.0.0.0/8; who comes through them has the address that they tell in TRUSTED_PROXY_HEADER",
+    ),
+    Setting::new(
+        "TRUSTED_PROXY_HEADER",
+        "X-Forwarded-For",
+        "The one header that those proxies append to or replace: X-Forwarded-For or Forwarded; the other one is not read",
     ),
     Setting::new(
         "CORS_ORIGIN_ALLOW_ALL",
@@ -119,7 +128,7 @@ pub struct Config {
     pub base_url: String,
     /// The host names that are answered.
     pub allowed_hosts: AllowedHosts,
-    /// Who is believed about the addresses of clients.
+    /// Who is believed about the addresses of clients, and where they say it.
     pub trusted_proxies: TrustedProxies,
     /// The origins whose pages may call.
     pub origins: Origins,
@@ -270,6 +279,7 @@ mod tests {
             ("SERVICE_TOKEN", "short"),
             ("CORS_ALLOWED_ORIGINS", "localhost"),
             ("TRUSTED_PROXIES", "10.0.0.1/8"),
+            ("TRUSTED_PROXY_HEADER", "X-Real-IP"),
             ("ENVIRONMENT", "staging"),
             ("SHUTDOWN_GRACE", "soon"),
         ] {

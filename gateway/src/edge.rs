@@ -4,7 +4,7 @@
 
 mod cors;
 mod exchange;
-mod forwarded;
+pub mod forwarded;
 mod gate;
 mod security_headers;
 

@@ -124,7 +124,7 @@ async fn only_a_recent_login_sets_one_up(service: Service) {
     let ada = service.refresh(&ada.refresh).await.unwrap();
     refused(start(&ada.access).await).is(
         Code::Unauthenticated,
-        "INSUFFICIENT_USER_AUTHENTICATION",
+        "LOGIN_TOO_OLD",
         "Please log in again: this needs a login of the last 15 minutes.",
     );
     let again = service.login(ADA).await;

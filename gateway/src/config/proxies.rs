@@ -2,11 +2,26 @@
 
 use std::net::IpAddr;
 
+use http::{HeaderName, header::FORWARDED};
 use service_runtime::settings::{Reader, list};
 
-/// Networks whose machines are our own proxies. Nobody's, unless an operator says so.
-#[derive(Debug, Clone, Default)]
-pub struct TrustedProxies(Vec<Block>);
+/// Networks whose machines are our own proxies, and where they write whom they speak for. Nobody's, unless an operator
+/// says so.
+#[derive(Debug, Clone)]
+pub struct TrustedProxies {
+    blocks: Vec<Block>,
+    header: ProxyHeader,
+}
+
+/// The header that our proxies write. Only who set them up knows which one it is: the other one they let pass, whoever
+/// wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyHeader {
+    /// `X-Forwarded-For`, which most proxies write.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
 
 /// A block of addresses: those whose first `length` bits are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +34,38 @@ impl TrustedProxies {
     /// Whether this is one of them.
     pub fn trust(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.0.iter().any(|block| block.holds(address))
+        self.blocks.iter().any(|block| block.holds(address))
+    }
+
+    /// The one header in which they are believed.
+    pub fn header(&self) -> ProxyHeader {
+        self.header
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.blocks.is_empty()
+    }
+}
+
+impl ProxyHeader {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::XForwardedFor, Self::Forwarded];
+
+    /// What it is called.
+    pub const fn name(self) -> HeaderName {
+        match self {
+            Self::XForwardedFor => HeaderName::from_static("x-forwarded-for"),
+            Self::Forwarded => FORWARDED,
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter();
+        let mut named = known.filter(|header| header.name().as_str().eq_ignore_ascii_case(text));
+        named
+            .next()
+            .ok_or_else(|| format!("{text:?} is neither X-Forwarded-For nor Forwarded"))
     }
 }
 
@@ -62,13 +103,17 @@ fn block(text: &str) -> Result<Block, String> {
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<TrustedProxies> {
-    let given = reader.read_optional("TRUSTED_PROXIES", |text| {
+    let blocks = reader.read_optional("TRUSTED_PROXIES", |text| {
         list(text)?
             .iter()
             .map(|one| block(one))
             .collect::<Result<Vec<_>, _>>()
-    })?;
-    Some(TrustedProxies(given.unwrap_or_default()))
+    });
+    let header = reader.read("TRUSTED_PROXY_HEADER", ProxyHeader::parse);
+    Some(TrustedProxies {
+        blocks: blocks?.unwrap_or_default(),
+        header: header?,
+    })
 }
 
 #[cfg(test)]
@@ -76,8 +121,9 @@ mod tests {
     use super::*;
 
     fn holds(text: &str, address: &str) -> bool {
-        let proxies = TrustedProxies(vec![block(text).unwrap()]);
-        proxies.trust(address.parse().unwrap())
+        block(text)
+            .unwrap()
+            .holds(address.parse::<IpAddr>().unwrap().to_canonical())
     }
 
     #[test]
@@ -92,6 +138,20 @@ mod tests {
         assert!(holds("0.0.0.0/0", "203.0.113.7"));
         assert!(!holds("0.0.0.0/0", "2001:db8::1"), "that is ::/0");
         assert!(holds("::/0", "2001:db8::1"));
+    }
+
+    #[test]
+    fn a_header_is_named_as_proxies_name_it() {
+        for (text, header) in [
+            ("X-Forwarded-For", ProxyHeader::XForwardedFor),
+            ("x-forwarded-for", ProxyHeader::XForwardedFor),
+            ("Forwarded", ProxyHeader::Forwarded),
+        ] {
+            assert_eq!(ProxyHeader::parse(text), Ok(header));
+        }
+        for bad in ["X-Real-IP", "X-Forwarded-For, Forwarded", " Forwarded"] {
+            assert!(ProxyHeader::parse(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -84,11 +84,12 @@ fn parameters(route: &Route, method: &MethodDescriptor, comments: &Comments) -> 
             parameters.push(describe(field, "query"));
         }
     }
-    let mut header = |applies: bool, name: &str, description: &str| {
+    let mut header = |applies: bool, name: &str, required: bool, description: &str| {
         if applies {
             parameters.push(json!({
                 "name": name,
                 "in": "header",
+                "required": required,
                 "description": description,
                 "schema": { "type": "string" },
             }));
@@ -97,16 +98,25 @@ fn parameters(route: &Route, method: &MethodDescriptor, comments: &Comments) -> 
     header(
         has_field(route, "request_id"),
         "Idempotency-Key",
+        false,
         "Makes a retry safe: the same key and input answer the same for 24 hours.",
     );
+    let (must_be_named, otherwise) = match etag_is_required(method) {
+        true => (true, "; 428 without it"),
+        false => (false, ""),
+    };
     header(
         has_field(route, "etag"),
         "If-Match",
-        "The version the change was made from; 412 when it is no longer the current one.",
+        must_be_named,
+        &format!(
+            "The version the change was made from; 412 when it is no longer the current one{otherwise}."
+        ),
     );
     header(
         route.verb == "GET" && has_etag(method),
         "If-None-Match",
+        false,
         "The version the caller has; 304 when it is the current one.",
     );
     parameters
@@ -148,6 +158,11 @@ fn responses(route: &Route, method: &MethodDescriptor, schemas: &mut Schemas<'_>
     if route.verb == "GET" && has_etag(method) {
         responses["304"] = json!({ "description": "The caller has the current version." });
     }
+    if etag_is_required(method) {
+        let mut unnamed = problem_response();
+        unnamed["description"] = "No version was named by If-Match: `ETAG_REQUIRED`.".into();
+        responses["428"] = unnamed;
+    }
     // A course is asked for by its slug, and one that it no longer has leads to the one it has.
     if route.path.contains("{slug}") {
         let mut moved = problem_response();
@@ -164,6 +179,13 @@ fn header(description: &str) -> Value {
 
 fn has_field(route: &Route, name: &str) -> bool {
     route.fields.iter().any(|field| field.name == name)
+}
+
+/// Whether the contract says that a request has to name a version.
+fn etag_is_required(method: &MethodDescriptor) -> bool {
+    let option = method.parent_pool();
+    let option = option.get_extension_by_name("onlineedu.rest.v1.etag_required");
+    option.is_some_and(|option| method.options().get_extension(&option).as_bool() == Some(true))
 }
 
 fn has_etag(method: &MethodDescriptor) -> bool {

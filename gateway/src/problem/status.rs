@@ -8,7 +8,7 @@ use std::{error::Error, time::Duration};
 
 use http::{HeaderValue, StatusCode, header};
 use service_runtime::grpc::{
-    context::{MAX_AGE, STEP_UP},
+    context::{LOGIN_TOO_OLD, MAX_AGE, STEP_UP},
     refusal::{DOMAIN, FieldError},
 };
 use tonic::{Code, Status};
@@ -39,7 +39,7 @@ pub fn from_status(status: &Status, etag_sent: bool) -> Problem {
                 "TOKEN_INVALID" => {
                     HeaderValue::from_static("Bearer realm=\"onlineedu\", error=\"invalid_token\"")
                 }
-                STEP_UP => step_up(own.and_then(|own| own.metadata.get(MAX_AGE))),
+                STEP_UP | LOGIN_TOO_OLD => prove_anew(own.and_then(|own| own.metadata.get(MAX_AGE))),
                 _ => HeaderValue::from_static("Bearer realm=\"onlineedu\""),
             };
             problem.with_header(header::WWW_AUTHENTICATE, challenge)
@@ -178,7 +178,7 @@ fn fields(details: &ErrorDetails) -> Vec<FieldError> {
 }
 
 /// The challenge of a caller who has to prove anew who they are (RFC 9470 §3), within so many seconds.
-fn step_up(max_age: Option<&String>) -> HeaderValue {
+fn prove_anew(max_age: Option<&String>) -> HeaderValue {
     let bare = "Bearer realm=\"onlineedu\", error=\"insufficient_user_authentication\"";
     let told = max_age.and_then(|text| text.parse::<u32>().ok());
     let whole = told.and_then(|seconds| format!("{bare}, max_age={seconds}").parse().ok());
@@ -194,7 +194,10 @@ fn whole_seconds(wait: Option<Duration>) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    use service_runtime::grpc::{context::step_up_needed, refusal::Refusal};
+    use service_runtime::grpc::{
+        context::{login_needed, step_up_needed},
+        refusal::Refusal,
+    };
 
     use super::*;
 
@@ -239,18 +242,21 @@ mod tests {
     }
 
     #[test]
-    fn a_step_up_is_a_challenge_with_its_age() {
+    fn who_has_to_prove_anew_is_challenged_with_an_age() {
         let bare = "Bearer realm=\"onlineedu\", error=\"insufficient_user_authentication\"";
-        let challenge = |status: Status| {
+        let told = |status: Status, reason: &str| {
             let mut problem = from_status(&status, false);
             assert_eq!(problem.status, 401);
-            assert_eq!(problem.reason, STEP_UP);
+            assert_eq!(problem.reason, reason);
             let (name, value) = problem.headers.pop().unwrap();
             assert_eq!((name, problem.headers.len()), (header::WWW_AUTHENTICATE, 0));
             value
         };
-        let needed = step_up_needed(Duration::from_secs(300));
-        assert_eq!(challenge(needed), format!("{bare}, max_age=300"));
+        let age = Duration::from_secs(300);
+        let whole = format!("{bare}, max_age=300");
+        assert_eq!(told(step_up_needed(age), STEP_UP), whole);
+        assert_eq!(told(login_needed(age), LOGIN_TOO_OLD), whole);
+        let challenge = |status| told(status, STEP_UP);
         // What is no number of seconds does not reach a header.
         for odd in [
             "",

@@ -63,10 +63,18 @@ async fn no_header_of_the_client_speaks_for_the_gateway() {
 
 #[tokio::test]
 async fn only_a_trusted_proxy_says_for_whom_it_calls() {
-    for (trusted, client) in [("127.0.0.0/8", "203.0.113.7"), ("10.0.0.0/8", "127.0.0.1")] {
-        let gateway = Gateway::start_with(|values| values.with("TRUSTED_PROXIES", trusted));
+    for (trusted, header, client) in [
+        ("127.0.0.0/8", "X-Forwarded-For", "203.0.113.7"),
+        ("127.0.0.0/8", "Forwarded", "198.51.100.7"),
+        ("10.0.0.0/8", "X-Forwarded-For", "127.0.0.1"),
+    ] {
+        let gateway = Gateway::start_with(|values| {
+            let values = values.with("TRUSTED_PROXIES", trusted);
+            values.with("TRUSTED_PROXY_HEADER", header)
+        });
         let request = gateway.request("GET", "/api/v1/me");
         let request = request.header("x-forwarded-for", "192.0.2.9, 203.0.113.7");
+        let request = request.header("forwarded", "for=192.0.2.9, for=198.51.100.7");
         request.send().await.unwrap();
         assert_eq!(gateway.auth.last().metadata("x-client-address"), Some(client));
     }

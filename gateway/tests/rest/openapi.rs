@@ -87,6 +87,32 @@ async fn a_body_that_is_read_is_required() {
 }
 
 #[tokio::test]
+async fn a_version_that_must_be_named_is_required() {
+    let document = document().await;
+    let mut required = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let parameters = operation["parameters"].as_array().unwrap();
+            let if_match = parameters.iter().find(|one| one["name"] == "If-Match");
+            let must_be_named = if_match.is_some_and(|one| one["required"] == true);
+            let told = &operation["responses"]["428"];
+            assert_eq!(!told.is_null(), must_be_named, "{method} {path}: {told}");
+            if must_be_named {
+                assert!(told["content"]["application/problem+json"].is_object(), "{told}");
+                required.push(format!("{method} {path}"));
+            }
+        }
+    }
+    assert_eq!(
+        required,
+        [
+            "delete /api/v1/courses/{slug}",
+            "post /api/v1/courses/{slug}/undelete"
+        ]
+    );
+}
+
+#[tokio::test]
 async fn what_may_have_moved_says_so() {
     let document = document().await;
     for (path, methods) in document["paths"].as_object().unwrap() {

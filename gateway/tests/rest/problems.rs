@@ -9,7 +9,10 @@ use http_body_util::StreamBody;
 use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
-use service_runtime::grpc::refusal::{FieldError, Refusal};
+use service_runtime::grpc::{
+    context::{login_needed, step_up_needed},
+    refusal::{FieldError, Refusal},
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Notify,
@@ -63,6 +66,27 @@ async fn a_missing_token_and_a_bad_one_are_challenged_differently() {
         assert_eq!(response.status().as_u16(), 401);
         assert_eq!(response.headers()["www-authenticate"], challenge);
     }
+}
+
+#[tokio::test]
+async fn an_old_login_and_an_old_factor_share_a_challenge_and_no_reason() {
+    let gateway = Gateway::start();
+    let age = Duration::from_secs(300);
+    let mut seen = Vec::new();
+    for refusal in [step_up_needed(age), login_needed(age)] {
+        gateway.auth.refuse("StartTotp", refusal);
+        let request = gateway.request("POST", "/api/v1/me/totp");
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 401);
+        let challenge = response.headers()["www-authenticate"].to_str().unwrap();
+        assert_eq!(
+            challenge,
+            "Bearer realm=\"onlineedu\", error=\"insufficient_user_authentication\", max_age=300"
+        );
+        let problem: Value = response.json().await.unwrap();
+        seen.push(problem["reason"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(seen, ["INSUFFICIENT_USER_AUTHENTICATION", "LOGIN_TOO_OLD"]);
 }
 
 #[tokio::test]

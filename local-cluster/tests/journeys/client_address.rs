@@ -11,6 +11,8 @@ use crate::support::{Answer, Caller, PASSWORD, STAFF, World};
 /// The proxy, which is on this machine, was spoken to by this one.
 const HOME: &str = "203.0.113.7";
 const ATTACKER: &str = "198.51.100.66";
+/// What callers say of themselves.
+const SPOOF: &str = "192.0.2.9";
 const SESSIONS: &str = "/api/v1/me/sessions";
 
 async fn behind_a_proxy(ground: Ground) -> World {
@@ -21,9 +23,10 @@ async fn behind_a_proxy(ground: Ground) -> World {
 async fn login(world: &World, hops: &str, username: &str, password: &str) -> Answer {
     let login = json!({"username": username, "password": password});
     let call = world.anonymous().post("/api/v1/auth/login", login);
-    // A caller's own, which is never passed on.
+    // A caller's own, which proxies that write the first one let pass.
     call.header("x-forwarded-for", hops)
-        .header("x-client-address", "192.0.2.9")
+        .header("forwarded", "for=192.0.2.9")
+        .header("x-client-address", SPOOF)
         .await
 }
 

@@ -173,8 +173,11 @@ pub fn bad_token() -> Status {
     .into()
 }
 
-/// The reason of a refusal whose caller is known but has to prove anew who they are (RFC 9470).
+/// The reason of a refusal whose caller is known but has to prove anew who they are (RFC 9470), by a second factor.
 pub const STEP_UP: &str = "INSUFFICIENT_USER_AUTHENTICATION";
+/// The same where only logging in again does it. The challenge is the same; the reason is what tells a front end which
+/// of the two to ask for.
+pub const LOGIN_TOO_OLD: &str = "LOGIN_TOO_OLD";
 /// The fact in such a refusal that says how long ago that may be, in seconds.
 pub const MAX_AGE: &str = "max_age";
 
@@ -182,18 +185,18 @@ pub const MAX_AGE: &str = "max_age";
 pub fn step_up_needed(max_age: Duration) -> Status {
     let minutes = max_age.as_secs() / 60;
     let sentence = format!("A second factor used in the last {minutes} minutes is required.");
-    insufficient(sentence, max_age)
+    insufficient(STEP_UP, sentence, max_age)
 }
 
 /// The refusal of what needs somebody who logged in within `max_age`.
 pub fn login_needed(max_age: Duration) -> Status {
     let minutes = max_age.as_secs() / 60;
     let sentence = format!("Please log in again: this needs a login of the last {minutes} minutes.");
-    insufficient(sentence, max_age)
+    insufficient(LOGIN_TOO_OLD, sentence, max_age)
 }
 
-fn insufficient(sentence: String, max_age: Duration) -> Status {
-    Refusal::new(Code::Unauthenticated, STEP_UP, sentence)
+fn insufficient(reason: &'static str, sentence: String, max_age: Duration) -> Status {
+    Refusal::new(Code::Unauthenticated, reason, sentence)
         .with(MAX_AGE, max_age.as_secs().to_string())
         .into()
 }
@@ -203,15 +206,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_up_says_how_fresh_it_has_to_be() {
+    fn what_has_to_be_proved_anew_says_how_and_how_fresh() {
         use tonic_types::StatusExt;
-        let status = step_up_needed(Duration::from_secs(300));
-        assert_eq!(status.code(), Code::Unauthenticated);
-        let sentence = "A second factor used in the last 5 minutes is required.";
-        assert_eq!(status.message(), sentence);
-        let info = status.get_details_error_info().unwrap();
-        assert_eq!(info.reason, "INSUFFICIENT_USER_AUTHENTICATION");
-        assert_eq!(info.metadata["max_age"], "300");
+        let age = Duration::from_secs(300);
+        for (status, reason, sentence) in [
+            (
+                step_up_needed(age),
+                "INSUFFICIENT_USER_AUTHENTICATION",
+                "A second factor used in the last 5 minutes is required.",
+            ),
+            (
+                login_needed(age),
+                "LOGIN_TOO_OLD",
+                "Please log in again: this needs a login of the last 5 minutes.",
+            ),
+        ] {
+            assert_eq!(status.code(), Code::Unauthenticated);
+            assert_eq!(status.message(), sentence);
+            let info = status.get_details_error_info().unwrap();
+            assert_eq!(info.reason, reason);
+            assert_eq!(info.metadata["max_age"], "300");
+        }
     }
 
     #[test]
