@@ -240,8 +240,8 @@ async fn a_new_address_takes_a_recent_login_or_a_fresh_factor(service: Service) 
         .await
         .unwrap_err()
         .is(
-            step_up.1,
-            step_up.0,
+            Code::Unauthenticated,
+            "LOGIN_TOO_OLD",
             "Please log in again: this needs a login of the last 15 minutes.",
         );
     let after = (service.profile(&ada.access).await.unwrap(), service.mails().await);

@@ -178,7 +178,7 @@ async fn a_new_address_takes_more_than_an_access_token(world: &World) {
     let ada = ada.refreshed().await;
     let sentence = "Please log in again: this needs a login of the last 15 minutes.";
     let refused = ada.patch(ME, body.clone()).await;
-    let refused = refused.refused(401, "INSUFFICIENT_USER_AUTHENTICATION", sentence);
+    let refused = refused.refused(401, "LOGIN_TOO_OLD", sentence);
     assert_eq!(
         refused.header("www-authenticate"),
         Some("Bearer realm=\"onlineedu\", error=\"insufficient_user_authentication\", max_age=900")
