@@ -257,7 +257,8 @@ async fn a_repetition_tells_no_heir_again(office: Office) {
     office.add("eve@example.org", true).await;
     office.demote("root@example.org").await;
     let repeat = async || {
-        office.store.repeat_erasures(office.clock.now()).await.unwrap();
+        let (store, now) = (&office.store, office.clock.now());
+        store.repeat_erasures(Uuid::nil(), now, 9).await.unwrap();
         assert_eq!(office.messenger.round().await, Round::Told);
         assert_eq!(office.waiting().await, 0);
         office.told_heirs().await

@@ -353,7 +353,8 @@ async fn an_erasure_is_told_until_it_is_acknowledged(world: World) {
     assert!(acknowledge(21).await);
     assert!(!acknowledge(22).await);
     assert_eq!(world.mails().await.len(), 1, "the heir is told once");
-    assert_eq!(store.repeat_erasures(at(22)).await.unwrap(), 1);
+    let repeated = store.repeat_erasures(Uuid::nil(), at(22), 9).await.unwrap();
+    assert_eq!(repeated.len(), 1);
     assert!(acknowledge(22).await);
     assert_eq!(world.mails().await.len(), 1, "also when it is told again");
     // An heir who has gone meanwhile is not written to, because nothing would take the mail away.

@@ -94,6 +94,7 @@ async fn auth_routes(values: &Values, tasks: &Tasks) -> Routes {
             store: rules.store,
             clock,
             events: rules.events.clone(),
+            throttle: rules.sessions.throttle.clone(),
             courses,
         },
         callers: callers.clone(),
