@@ -10,7 +10,7 @@ use auth_service::{
 };
 use chrono::TimeDelta;
 use proto::auth::v1 as pb;
-use service_runtime::{entropy::Entropy, lifecycle::Tasks, listen, on, settings::Values};
+use service_runtime::{lifecycle::Tasks, listen, on, settings::Values};
 use test_support::{mail, smtp::Message};
 use uuid::Uuid;
 
@@ -45,17 +45,11 @@ fn text(message: &Message) -> String {
 }
 
 fn critical(service: &Service, kind: EventKind) -> SecurityEvent {
-    let now = service.clock.now();
     SecurityEvent {
-        id: Entropy::default().new_id(now).unwrap(),
-        time: now,
-        kind,
-        actor_id: None,
         subject_id: Some(Uuid::from_u128(7)),
-        session_id: None,
         ip_address: "203.0.113.7".to_owned(),
         request_id: "req-1".to_owned(),
-        detail: String::new(),
+        ..service.event(kind)
     }
 }
 

@@ -326,10 +326,10 @@ async fn the_trail_and_the_mailbox_are_told(service: Service) {
     service.remove_factor(access, &code).await.unwrap();
 
     let events: Vec<(String, String, Option<uuid::Uuid>)> = service_runtime::on!(&service.database, |pool| {
-        // Those that are told with what they tell; others come a moment later.
+        // Of the others some come a moment later.
         sqlx::query_as(
             "SELECT severity, kind, actor_id FROM security_events \
-             WHERE kind NOT IN ('login_succeeded', 'login_failed', 'factor_proved') ORDER BY time, id",
+             WHERE kind NOT IN ('login_succeeded', 'login_failed', 'signing_key_added') ORDER BY time, id",
         )
         .fetch_all(pool)
         .await
@@ -342,6 +342,7 @@ async fn the_trail_and_the_mailbox_are_told(service: Service) {
         // Who logs in is not known yet.
         ("warning", "factor_failed", None),
         ("warning", "recovery_code_used", Some(id)),
+        ("info", "factor_proved", Some(id)),
         ("warning", "recovery_code_used", Some(id)),
         ("info", "recovery_codes_replaced", Some(id)),
         ("warning", "factor_removed", Some(id)),

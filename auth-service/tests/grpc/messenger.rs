@@ -101,7 +101,7 @@ impl Office {
         };
         let username = Username::parse(address).unwrap();
         self.store
-            .register(&user, &username, "form", None, None)
+            .register(&user, &username, "form", &[], None, None)
             .await
             .unwrap();
         user.id

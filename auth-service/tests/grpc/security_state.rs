@@ -4,7 +4,7 @@ pub mod watcher;
 
 use std::collections::BTreeSet;
 
-use auth_service::model::user::User;
+use auth_service::model::{event_kind::EventKind, user::User};
 use chrono::TimeDelta;
 use proto::auth::v1 as pb;
 use service_runtime::entropy::Entropy;
@@ -110,7 +110,12 @@ async fn open_session(service: &Service, user: &User) -> Uuid {
     };
     let opened = service
         .store
-        .open_session(&session, stored_password(), None, None)
+        .open_session(
+            &session,
+            stored_password(),
+            None,
+            &service.event(EventKind::LoginSucceeded),
+        )
         .await;
     assert!(opened.unwrap().is_some());
     session.id
@@ -127,7 +132,12 @@ async fn many_changes_at_once_are_all_told(service: Service) {
         expected.insert(session.to_string());
         let ended = service
             .store
-            .revoke_session(session, user.id, service.clock.now(), None)
+            .revoke_session(
+                session,
+                user.id,
+                service.clock.now(),
+                &service.event(EventKind::SessionRevoked),
+            )
             .await;
         assert!(ended.unwrap());
     }

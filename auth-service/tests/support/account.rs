@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use auth_service::{
     domain::password_hash::{Cost, Hasher},
-    model::{profile::Profile, user::User, username::Username},
+    model::{event::SecurityEvent, event_kind::EventKind, profile::Profile, user::User, username::Username},
     store::account::Registered,
 };
 use proto::auth::v1::{self as pb};
@@ -96,6 +96,22 @@ impl Service {
             .await;
         assert!(matches!(added, Ok(Registered::Yes(_))), "{added:?}");
         user
+    }
+
+    /// Something that happens now, for methods of the store that want to be told.
+    pub fn event(&self, kind: EventKind) -> SecurityEvent {
+        let time = self.clock.now();
+        SecurityEvent {
+            id: Entropy::default().new_id(time).unwrap(),
+            time,
+            kind,
+            actor_id: None,
+            subject_id: None,
+            session_id: None,
+            ip_address: String::new(),
+            request_id: String::new(),
+            detail: String::new(),
+        }
     }
 
     /// Registers an account; says the token in its mail.
