@@ -128,8 +128,13 @@ async fn sixty_four_removals_are_one(service: Service) {
         .await;
     let elevated = elevated.unwrap().into_inner().access;
     let answers = join_all((0..64).map(|_| service.remove_factor(&elevated, ""))).await;
-    let expected = (1, vec!["SECOND_FACTOR_MISSING".to_owned()]);
-    assert_eq!(reasons(answers), expected);
+    let (removals, mut refusals) = reasons(answers);
+    // So many at once are also more than one account may change, whoever is first.
+    refusals.retain(|reason| reason != "THROTTLED");
+    assert_eq!(
+        (removals, refusals),
+        (1, vec!["SECOND_FACTOR_MISSING".to_owned()])
+    );
     assert_eq!(count(&service, "second_factors").await, 0);
     assert_eq!(count(&service, "recovery_codes").await, 0);
     let removed: i64 = on!(&service.database, |pool| {
