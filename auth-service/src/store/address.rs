@@ -54,11 +54,9 @@ impl Store {
             if let_in {
                 user_id = tx.add_token_of_address(token).await?;
                 tx.enqueue(mail).await?;
-            }
-            if let (Some(_), Some(event)) = (user_id, event) {
-                let subject_id = user_id;
-                let event = event.clone();
-                tx.tell(&SecurityEvent { subject_id, ..event }).await?;
+                if let Some(event) = event {
+                    tx.tell_of_owner(token.id, event).await?;
+                }
             }
             tx.commit().await?;
             Ok((let_in, user_id))

@@ -17,41 +17,74 @@ pub trait Trail {
     /// a line in the log at once, not after the commit: a log that is shipped elsewhere then has all that the trail has,
     /// and at worst what was not done after all.
     fn tell(&mut self, event: &SecurityEvent) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Adds an event about whoever a mail's token acts on, if that was added. It takes as long where it was not.
+    fn tell_of_owner(
+        &mut self,
+        token_id: Uuid,
+        event: &SecurityEvent,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+}
+
+/// Adds an event within a running transaction, with these values; `$6` says whom it is about.
+macro_rules! add_event {
+    ($connection:expr, $event:ident, $values:literal, $about:expr) => {{
+        let severity = $event.kind.severity();
+        let added = sqlx::query(concat!(
+            "INSERT INTO security_events (id, time, severity, kind, actor_id, subject_id, session_id, ip_address, \
+             request_id, detail) ",
+            $values,
+            " ON CONFLICT (id) DO NOTHING"
+        ))
+        .bind($event.id)
+        .bind($event.time)
+        .bind(severity.as_str())
+        .bind($event.kind.as_str())
+        .bind($event.actor_id)
+        .bind($about)
+        .bind($event.session_id)
+        .bind(&$event.ip_address)
+        .bind(&$event.request_id)
+        .bind(&$event.detail)
+        .execute(&mut *$connection)
+        .await?;
+        if added.rows_affected() == 0 {
+            return Ok(());
+        }
+        if severity == Severity::Critical {
+            sqlx::query("INSERT INTO security_alarms (event_id) VALUES ($1)")
+                .bind($event.id)
+                .execute($connection)
+                .await?;
+        }
+        log($event);
+        Ok(())
+    }};
 }
 
 macro_rules! trail_for {
     ($connection:ty) => {
         impl Trail for $connection {
             async fn tell(&mut self, event: &SecurityEvent) -> Result<(), sqlx::Error> {
-                let severity = event.kind.severity();
-                let added = sqlx::query(
-                    "INSERT INTO security_events (id, time, severity, kind, actor_id, subject_id, session_id, \
-                     ip_address, request_id, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-                     ON CONFLICT (id) DO NOTHING",
+                add_event!(
+                    self,
+                    event,
+                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                    event.subject_id
                 )
-                .bind(event.id)
-                .bind(event.time)
-                .bind(severity.as_str())
-                .bind(event.kind.as_str())
-                .bind(event.actor_id)
-                .bind(event.subject_id)
-                .bind(event.session_id)
-                .bind(&event.ip_address)
-                .bind(&event.request_id)
-                .bind(&event.detail)
-                .execute(&mut *self)
-                .await?;
-                if added.rows_affected() == 0 {
-                    return Ok(());
-                }
-                if severity == Severity::Critical {
-                    sqlx::query("INSERT INTO security_alarms (event_id) VALUES ($1)")
-                        .bind(event.id)
-                        .execute(self)
-                        .await?;
-                }
-                log(event);
-                Ok(())
+            }
+
+            async fn tell_of_owner(
+                &mut self,
+                token_id: Uuid,
+                event: &SecurityEvent,
+            ) -> Result<(), sqlx::Error> {
+                add_event!(
+                    self,
+                    event,
+                    "SELECT $1, $2, $3, $4, $5, user_id, $7, $8, $9, $10 FROM mail_tokens WHERE id = $6",
+                    token_id
+                )
             }
         }
     };
