@@ -121,13 +121,7 @@ async fn a_teacher_reads_everything_and_goes_without_a_trace(world: &World) {
     // At once, and at services that remembered them as soon as they have heard of it.
     let known = ada.get(ME).await;
     known.refused(401, "TOKEN_INVALID", "The access token is not valid.");
-    let hearing = async {
-        while ada.get("/api/v1/courses").await.status != 401 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    let heard = tokio::time::timeout(Duration::from_secs(10), hearing).await;
-    heard.expect("every service hears of it");
+    ada.is_forgotten().await;
     ada.try_refresh().await.is(401);
     let again = ada.delete(ME).json(&json!({"password": PASSWORD})).await;
     again.refused(401, "TOKEN_INVALID", "The access token is not valid.");

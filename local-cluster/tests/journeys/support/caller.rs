@@ -1,5 +1,7 @@
 //! Somebody who calls: nobody in particular, or a person with a session.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -81,6 +83,17 @@ impl Caller {
             401 => false,
             _ => panic!("{answer:?}"),
         }
+    }
+
+    /// Waits until course-service has heard that they are not to be let in any more: it may remember them.
+    pub async fn is_forgotten(&self) {
+        let hearing = async {
+            while self.get("/api/v1/courses").await.status != 401 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let heard = tokio::time::timeout(Duration::from_secs(10), hearing).await;
+        heard.expect("every service hears of it");
     }
 
     pub fn id(&self) -> &str {
