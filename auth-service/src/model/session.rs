@@ -11,7 +11,7 @@ pub const PASSWORD: &str = "pwd";
 /// How long a second factor counts as fresh: what cannot be undone, or hands out rights, needs a fresh one.
 pub const FRESH: TimeDelta = TimeDelta::minutes(5);
 
-/// An open session.
+/// A session, open or over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// UUIDv7.

@@ -1,5 +1,6 @@
 //! Signing keys. The database keeps at most one that signs and at most one that comes next; what moves a key from state
-//! to state holds the lock of all of them, and the statement that moves it says under which condition.
+//! to state holds the lock of all of them, and the statement that moves it says under which condition. Those whose time
+//! is over go without it: nothing moves them any more.
 
 use chrono::{DateTime, Utc};
 use service_runtime::{database::BeginWrite, on};
