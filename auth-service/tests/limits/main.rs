@@ -11,5 +11,29 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod asking;
 mod full_queue;
-mod throttle;
+mod login;
+
+use service_runtime::on;
+use support::Service;
+
+const ADA: &str = "ada@example.org";
+const HOME: &str = "198.51.100.7";
+const SCHOOL: &str = "203.0.113.1";
+
+fn pupil(place: usize) -> String {
+    format!("pupil{place}@example.org")
+}
+
+/// Fills every lane of a limit.
+async fn fill(service: &Service, kind: &str) {
+    let filled = on!(&service.database, |pool| {
+        sqlx::query("UPDATE throttles SET paid_at = most WHERE kind = $1")
+            .bind(kind)
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected())
+    });
+    assert!(filled.unwrap() > 0, "there is a lane of {kind}");
+}

@@ -9,6 +9,7 @@ use crate::{
     alike::assert_alike,
     on_both_databases,
     support::{Service, as_service_from},
+    waiting,
 };
 
 /// How often each kind is measured. Every time it is another address, because each gets a few mails only.
@@ -46,11 +47,6 @@ async fn asking_for_another_link_takes_as_long_for_nobody(service: Service) {
     let kinds = ["nobody", "a verified account", "one that waits"];
     for round in 0..=ROUNDS {
         service.add_user(&address(1, round)).await;
-        let waiting = |user| User {
-            is_active: false,
-            verified_at: None,
-            ..user
-        };
         service.add(&address(2, round), waiting).await;
     }
     assert_alike(ROUNDS, &kinds, async |round, kind| {

@@ -13,3 +13,14 @@ mod mail;
 mod registration;
 #[path = "../support/mod.rs"]
 mod support;
+
+use auth_service::model::user::User;
+
+/// The account while its address waits to be verified.
+fn waiting(user: User) -> User {
+    User {
+        is_active: false,
+        verified_at: None,
+        ..user
+    }
+}

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use auth_service::model::user::User;
 use service_runtime::settings::Values;
 
 use crate::{
     alike::assert_alike,
     on_both_databases,
     support::{Service, as_service_from, registration},
+    waiting,
 };
 
 /// How often each kind is measured, each time with another address.
@@ -23,11 +23,6 @@ async fn registering_a_taken_address_takes_as_long_as_a_free_one(service: Servic
     let address = |kind, round| format!("u{kind}-{round}@example.org");
     for round in 0..=ROUNDS {
         service.add_user(&address(1, round)).await;
-        let waiting = |user| User {
-            is_active: false,
-            verified_at: None,
-            ..user
-        };
         service.add(&address(2, round), waiting).await;
     }
     assert_alike(ROUNDS, &kinds, async |round, kind| {
