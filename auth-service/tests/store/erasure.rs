@@ -1,9 +1,8 @@
-//! An account ends in one transaction: nothing of the person is left in any table, whatever was going on, and course-
-//! service is told until it has acknowledged it.
+//! An account ends in one transaction: nothing of the person is left in any table, whatever was going on.
 
 use auth_service::{
     model::{
-        erasure::Heir, event::SecurityEvent, event_kind::EventKind, mail::Outcome, mail_token::Purpose,
+        event::SecurityEvent, event_kind::EventKind, mail::Outcome, mail_token::Purpose,
         security_change::SecurityChange, user::User,
     },
     store::{account::Registered, erasure::Erased, outbox::Outbox},
@@ -27,11 +26,6 @@ on_both!(
     an_erasure_needs_the_password_that_was_compared,
     mail_in_hand_is_let_go_of,
     the_last_active_staff_user_stays,
-    an_erasure_is_told_until_it_is_acknowledged,
-    an_erasure_is_told_by_one_at_a_time,
-    erasures_are_listed_and_repeated,
-    the_heir_is_the_longest_serving_staff_user,
-    what_is_held_about_a_person_is_read_without_what_is_others,
 );
 
 /// What an erased person was called.
@@ -43,7 +37,7 @@ const TEXTS: [&str; 5] = [
     "looms and numbers",
 ];
 
-fn deleted(user: &User) -> SecurityEvent {
+pub fn deleted(user: &User) -> SecurityEvent {
     SecurityEvent {
         id: new_id(),
         time: at(9),
@@ -58,18 +52,18 @@ fn deleted(user: &User) -> SecurityEvent {
 }
 
 impl World {
-    async fn erase(&self, user: &User) -> Erased {
+    pub async fn erase(&self, user: &User) -> Erased {
         self.store
             .erase_user(user.id, None, &deleted(user))
             .await
             .unwrap()
     }
 
-    async fn rows_holding(&self, texts: &[&str]) -> Vec<String> {
+    pub async fn rows_holding(&self, texts: &[&str]) -> Vec<String> {
         rows::holding(&self.ground.database_url("auth.db"), texts).await
     }
 
-    async fn queue(&self, recipient: &str) -> Uuid {
+    pub async fn queue(&self, recipient: &str) -> Uuid {
         let mail = notice(recipient);
         on!(&self.database, |pool| {
             let mut tx = pool.begin_write().await?;
@@ -324,173 +318,4 @@ async fn the_last_active_staff_user_stays(world: World) {
     let mut both = [first, second];
     both.sort_by_key(|erased| *erased != Erased::Yes);
     assert_eq!(both, [Erased::Yes, Erased::LastStaffUser], "one of two stays");
-}
-
-async fn an_erasure_is_told_until_it_is_acknowledged(world: World) {
-    let ada = world.add(user("ada@example.org")).await;
-    let store = &world.store;
-    let claim = async |minutes| store.claim_erasure(at(minutes), at(minutes + 1)).await.unwrap();
-    assert_eq!(claim(9).await, None);
-    world.erase(&ada).await;
-    assert_eq!(claim(9).await, Some((ada.id, 1)));
-    assert_eq!(claim(9).await, None, "it is claimed");
-    assert_eq!(claim(10).await, Some((ada.id, 2)), "who claimed it has died");
-    store.put_off_erasure(ada.id, at(20)).await.unwrap();
-    assert_eq!(claim(19).await, None);
-    assert_eq!(claim(20).await, Some((ada.id, 3)));
-    let heir = |user: &User| Heir {
-        user_id: user.id,
-        mail_id: new_id(),
-    };
-    let cleo = world.add(staff("heir@example.org")).await;
-    let acknowledge = async |minutes| {
-        let heirs = [heir(&cleo)];
-        store
-            .acknowledge_erasure(ada.id, &heirs, at(minutes))
-            .await
-            .unwrap()
-    };
-    assert!(acknowledge(21).await);
-    assert!(!acknowledge(22).await);
-    assert_eq!(world.mails().await.len(), 1, "the heir is told once");
-    let repeated = store.repeat_erasures(Uuid::nil(), at(22), 9).await.unwrap();
-    assert_eq!(repeated.len(), 1);
-    assert!(acknowledge(22).await);
-    assert_eq!(world.mails().await.len(), 1, "also when it is told again");
-    // An heir who has gone meanwhile is not written to, because nothing would take the mail away.
-    let bob = world.add(user("bob@example.org")).await;
-    world.erase(&bob).await;
-    let heirs = [heir(&bob), heir(&cleo)];
-    let noted = store.acknowledge_erasure(bob.id, &heirs, at(23));
-    assert!(noted.await.unwrap());
-    assert_eq!(world.mails().await.len(), 2, "of another erasure as well");
-    assert_eq!(
-        world.rows_holding(&["bob@example.org"]).await,
-        Vec::<String>::new()
-    );
-    assert_eq!(claim(99).await, None);
-    assert_eq!(store.waiting_erasures().await.unwrap(), (0, None));
-}
-
-async fn an_erasure_is_told_by_one_at_a_time(world: World) {
-    for place in 0..3 {
-        let user = world.add(user(&format!("u{place}@example.org"))).await;
-        world.erase(&user).await;
-    }
-    let claims = (0..6).map(|_| world.store.claim_erasure(at(9), at(10)));
-    let claimed = futures::future::join_all(claims).await;
-    let claimed: Vec<_> = claimed.into_iter().filter_map(Result::unwrap).collect();
-    let mut ids: Vec<_> = claimed.iter().map(|(id, _)| *id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), claimed.len(), "nobody is claimed twice");
-}
-
-async fn erasures_are_listed_and_repeated(world: World) {
-    for place in 0..3 {
-        let user = world.add(user(&format!("u{place}@example.org"))).await;
-        world.erase(&user).await;
-        world
-            .store
-            .acknowledge_erasure(user.id, &[], at(10))
-            .await
-            .unwrap();
-    }
-    let first = world.store.list_erasures(None, 2).await.unwrap();
-    let rest = world.store.list_erasures(first.last(), 2).await.unwrap();
-    assert_eq!((first.len(), rest.len()), (2, 1));
-    assert!(
-        first
-            .iter()
-            .chain(&rest)
-            .all(|one| one.acknowledged_at == Some(at(10)))
-    );
-    let repeat = async |after| world.store.repeat_erasures(after, at(11), 2).await.unwrap();
-    let first = repeat(Uuid::nil()).await;
-    let second = repeat(*first.iter().max().unwrap()).await;
-    assert_eq!((first.len(), second.len()), (2, 1));
-    assert!(second[0] > first[0] && second[0] > first[1]);
-    assert!(repeat(second[0]).await.is_empty());
-    assert_eq!(world.store.waiting_erasures().await.unwrap(), (3, Some(at(9))));
-}
-
-async fn the_heir_is_the_longest_serving_staff_user(world: World) {
-    let heir = async || world.store.heir().await.unwrap().map(|user| user.username);
-    assert_eq!(heir().await, None);
-    world.add(user("oldest@example.org")).await;
-    let joined = |minutes, user| User {
-        date_joined: at(minutes),
-        ..user
-    };
-    world.add(joined(2, staff("young@example.org"))).await;
-    let old = world.add(joined(1, staff("old@example.org"))).await;
-    let idle = User {
-        is_active: false,
-        ..staff("idle@example.org")
-    };
-    world.add(joined(0, idle)).await;
-    assert_eq!(heir().await.as_deref(), Some("old@example.org"));
-    world.erase(&old).await;
-    assert_eq!(heir().await.as_deref(), Some("young@example.org"));
-}
-
-async fn what_is_held_about_a_person_is_read_without_what_is_others(world: World) {
-    let ada = world.add(user("ada@example.org")).await;
-    let bob = world.add(staff("bob@example.org")).await;
-    world.open(&ada, at(1)).await;
-    let newest = world.open(&ada, at(2)).await;
-    world.open(&bob, at(3)).await;
-    world.add_token(&ada, Purpose::ResetPassword).await;
-    world.queue("ADA@example.org").await;
-    world.queue("bob@example.org").await;
-    let event = |actor: Option<Uuid>, subject: Option<Uuid>, minutes| SecurityEvent {
-        id: new_id(),
-        time: at(minutes),
-        actor_id: actor,
-        subject_id: subject,
-        detail: "a detail".to_owned(),
-        ..deleted(&ada)
-    };
-    for event in [
-        event(Some(ada.id), Some(ada.id), 4),
-        event(Some(bob.id), Some(ada.id), 5),
-        event(Some(ada.id), Some(bob.id), 6),
-        event(None, Some(ada.id), 7),
-        event(Some(bob.id), Some(bob.id), 8),
-        event(Some(ada.id), None, 3),
-    ] {
-        world.store.tell_of_export(&event).await.unwrap();
-    }
-    let held = world.store.held(ada.id, 9).await.unwrap();
-    assert!(held.factor.is_none() && held.recovery_codes.is_empty());
-    assert_eq!(held.sessions.len(), 2);
-    assert_eq!(held.sessions[0].id, newest.id);
-    assert_eq!((held.links.len(), held.mails.len()), (1, 2));
-    let own = Some("2001:db8::1");
-    let seen: Vec<_> = held
-        .events
-        .iter()
-        .map(|event| {
-            let by_and_about = (event.by_them, event.about_them);
-            (
-                event.time,
-                by_and_about,
-                event.ip_address.as_deref(),
-                event.detail.as_str(),
-            )
-        })
-        .collect();
-    assert_eq!(
-        seen,
-        [
-            (at(7), (false, true), own, "a detail"),
-            (at(6), (true, false), own, ""),
-            (at(5), (false, true), None, "a detail"),
-            (at(4), (true, true), own, "a detail"),
-            (at(3), (true, false), own, "a detail"),
-        ]
-    );
-    let few = world.store.held(ada.id, 1).await.unwrap();
-    assert_eq!((few.sessions.len(), few.mails.len(), few.events.len()), (1, 1, 1));
-    assert_eq!(few.events[0].time, at(7));
 }

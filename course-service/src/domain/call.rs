@@ -73,16 +73,9 @@ impl Courses {
         slug: &str,
         refusal: Error,
     ) -> Result<(Course, &'a Caller), Error> {
-        let caller = call.known()?;
-        let hidden = |course: &Course| match call.sees(course) {
-            true => None,
-            // To those who have a right to it, one that is deleted is no more than that.
-            false if teaches(caller, course) => Some(Error::CourseNotFound),
-            false => Some(Error::CourseHidden),
-        };
-        let course = self.found(slug, hidden).await?;
-        self.instructor(call, caller, &course, refusal)?;
-        Ok((course, caller))
+        // To those who have a right to it, one that is deleted is no more than that.
+        let deleted = Some(Error::CourseNotFound);
+        self.taught_or(call, slug, refusal, deleted).await
     }
 
     /// The same, also if the course is deleted. To all but its instructors it is not there then.
@@ -92,10 +85,22 @@ impl Courses {
         slug: &str,
         refusal: Error,
     ) -> Result<(Course, &'a Caller), Error> {
+        self.taught_or(call, slug, refusal, None).await
+    }
+
+    /// The same, with what hides a deleted course from its instructors, if anything does.
+    async fn taught_or<'a>(
+        &self,
+        call: &'a Call,
+        slug: &str,
+        refusal: Error,
+        deleted: Option<Error>,
+    ) -> Result<(Course, &'a Caller), Error> {
         let caller = call.known()?;
-        let hidden = |course: &Course| {
-            let is_there = call.sees(course) || teaches(caller, course);
-            (!is_there).then_some(Error::CourseHidden)
+        let hidden = |course: &Course| match call.sees(course) {
+            true => None,
+            false if teaches(caller, course) => deleted,
+            false => Some(Error::CourseHidden),
         };
         let course = self.found(slug, hidden).await?;
         self.instructor(call, caller, &course, refusal)?;
