@@ -220,7 +220,7 @@ impl<I: Identify> AccessLayer<I> {
             // A method that says nothing is not built, so that this is one for services.
             Audience::Service | Audience::Unspecified => return Err(not_a_service().into()),
             Audience::Visitor => self.caller(policy, context, request).await?,
-            Audience::User | Audience::Instructor | Audience::Staff => {
+            Audience::User | Audience::Instructor | Audience::CourseStaff | Audience::Staff => {
                 let caller = self.caller(policy, context, request).await?;
                 let caller = caller.ok_or_else(no_token)?;
                 if let Some(status) = self.refusal(policy, &*caller) {
@@ -244,10 +244,9 @@ impl<I: Identify> AccessLayer<I> {
         if policy.audience == Audience::Staff && !caller.is_staff() {
             return Some(not_staff(policy.staff_refusal));
         }
-        // Whether an instructor would otherwise be allowed, the method alone can tell.
-        let max_age = policy
-            .second_factor
-            .filter(|_| policy.audience != Audience::Instructor)?;
+        // Whether they would otherwise be allowed, the method alone can tell where a course decides it.
+        let depends_on_course = matches!(policy.audience, Audience::Instructor | Audience::CourseStaff);
+        let max_age = policy.second_factor.filter(|_| !depends_on_course)?;
         let has_proved = caller.has_second_factor(max_age, self.clock.now());
         (!has_proved).then(|| step_up_needed(max_age))
     }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
 use proto::course::v1::{
-    EraseUserRequest, EraseUserResponse, ExportUserRequest, ExportUserResponse, Instructor,
-    TaughtCourse as TaughtCourseMessage, person_service_client::PersonServiceClient,
+    EraseUserRequest, EraseUserResponse, ExportUserRequest, ExportUserResponse,
+    HeldEnrollment as HeldEnrollmentMessage, Instructor, TaughtCourse as TaughtCourseMessage,
+    person_service_client::PersonServiceClient,
 };
 use service_runtime::{
     grpc::{
@@ -25,7 +26,7 @@ use uuid::Uuid;
 
 use crate::model::{
     erasure::Progress,
-    export::{CoursesPart, TaughtCourse},
+    export::{CoursesPart, HeldEnrollment, TaughtCourse},
     user::User,
 };
 
@@ -132,12 +133,15 @@ fn progress(answer: EraseUserResponse) -> Result<Progress, Status> {
 
 fn courses_part(answer: ExportUserResponse) -> Result<CoursesPart, Status> {
     let courses = answer.courses.into_iter().map(taught_course);
+    let enrollments = answer.enrollments.into_iter().map(held_enrollment);
     Ok(CoursesPart {
         names: answer
             .names
             .map(|names| (names.username, names.first_name, names.last_name)),
         courses: courses.collect::<Option<_>>().ok_or_else(unreadable)?,
         has_more: answer.has_more,
+        enrollments: enrollments.collect::<Option<_>>().ok_or_else(unreadable)?,
+        has_more_enrollments: answer.has_more_enrollments,
     })
 }
 
@@ -152,6 +156,21 @@ fn taught_course(course: TaughtCourseMessage) -> Option<TaughtCourse> {
             Some(deleted_at) => Some(time(deleted_at)?),
             None => None,
         },
+    })
+}
+
+fn held_enrollment(enrollment: HeldEnrollmentMessage) -> Option<HeldEnrollment> {
+    let course = enrollment.course?;
+    Some(HeldEnrollment {
+        id: enrollment.id.parse().ok()?,
+        slug: course.slug,
+        title: course.title,
+        state: enrollment.state,
+        price: enrollment.price,
+        currency: enrollment.currency,
+        enrolled_at: time(enrollment.enrolled_at?)?,
+        updated_at: time(enrollment.updated_at?)?,
+        payments: enrollment.payment_references,
     })
 }
 

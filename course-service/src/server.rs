@@ -10,6 +10,7 @@ use auth_client::{
 };
 use proto::course::v1::{
     course_service_server::{CourseServiceServer, SERVICE_NAME as COURSE_SERVICE},
+    enrollment_service_server::{EnrollmentServiceServer, SERVICE_NAME as ENROLLMENT_SERVICE},
     person_service_server::{PersonServiceServer, SERVICE_NAME as PERSON_SERVICE},
 };
 use service_runtime::{
@@ -35,7 +36,7 @@ use tower::Layer;
 use crate::{
     config::Config,
     domain::{Courses, names, retention},
-    grpc::{CourseGrpc, PersonGrpc},
+    grpc::{CourseGrpc, EnrollmentGrpc, PersonGrpc},
     store::Store,
 };
 
@@ -121,9 +122,11 @@ pub async fn serve(
     tasks.spawn("retention", retention::run(courses.clone(), tasks.clone()));
 
     let person = PersonGrpc::new(courses.clone());
+    let enrollment = EnrollmentGrpc::new(courses.clone());
     let routes = Routes::new(
         CourseServiceServer::new(CourseGrpc::new(courses)).max_decoding_message_size(LARGEST_MESSAGE),
     )
+    .add_service(EnrollmentServiceServer::new(enrollment).max_decoding_message_size(LARGEST_MESSAGE))
     .add_service(PersonServiceServer::new(person).max_decoding_message_size(LARGEST_MESSAGE));
     // Whether auth-service answers does not count: anonymous reads go on without it.
     let readiness = Readiness::default();
@@ -136,7 +139,7 @@ pub async fn serve(
     let routes = with_health_and_reflection(
         routes,
         proto::FILE_DESCRIPTOR_SET,
-        &[COURSE_SERVICE, PERSON_SERVICE],
+        &[COURSE_SERVICE, ENROLLMENT_SERVICE, PERSON_SERVICE],
         readiness.clone(),
         tasks,
     )

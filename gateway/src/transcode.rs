@@ -27,7 +27,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request};
 use proto::rest::{self, Route, Texts};
 use serde::{Serialize, de::DeserializeOwned};
-use service_runtime::grpc::context::caller_id;
+use service_runtime::grpc::context::{caller_id, is_existing};
 use tonic::{Code, Status};
 
 pub use self::{
@@ -89,7 +89,14 @@ where
         let _known = exchange.caller.set(id);
     }
     match answered {
-        Ok(message) => output::write(endpoint, &parts, message.get_ref()),
+        Ok(message) => {
+            let success = endpoint
+                .route
+                .existing
+                .filter(|_| is_existing(message.metadata()));
+            let success = success.unwrap_or(endpoint.route.success);
+            output::write(endpoint, &parts, message.get_ref(), success)
+        }
         Err(status) => {
             log_failure(endpoint.route, exchange, &status);
             let problem = from_status(&status, etag_sent);

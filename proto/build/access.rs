@@ -10,7 +10,7 @@ const STAFF_REFUSAL: &str = "onlineedu.access.v1.staff_refusal";
 const ROUTE: &str = "google.api.http";
 
 /// The numbers of the audiences by which a caller is known, and of staff.
-const KNOWN: [i32; 3] = [3, STAFF, 5];
+const KNOWN: [i32; 4] = [3, STAFF, 5, 7];
 const STAFF: i32 = 4;
 
 /// The source text of `proto::access::POLICIES`.

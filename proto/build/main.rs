@@ -16,13 +16,14 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost_reflect::DescriptorPool;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "onlineedu/auth/v1/account.proto",
     "onlineedu/auth/v1/factor.proto",
     "onlineedu/auth/v1/session.proto",
     "onlineedu/auth/v1/token.proto",
     "onlineedu/auth/v1/user.proto",
     "onlineedu/course/v1/course.proto",
+    "onlineedu/course/v1/enrollment.proto",
     "onlineedu/course/v1/person.proto",
 ];
 

@@ -89,9 +89,11 @@ fn route(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<Option<Stri
         _ if method.output().fields().len() == 0 => 204,
         _ => 200,
     };
+    let existing = options.get_extension(&extension("onlineedu.rest.v1.existing_status")?);
+    let existing = existing.as_i32().filter(|status| *status != 0);
     Ok(Some(format!(
         "visitor.unary::<{}, {}>(&Route {{ verb: {verb:?}, path: {path:?}, package: {:?}, rpc: \"/{}/{}\", \
-         body: {body}, success: {success}, fields: {}, body_fields: {body_fields} }});",
+         body: {body}, success: {success}, existing: {existing:?}, fields: {}, body_fields: {body_fields} }});",
         rust_path(input.full_name()),
         rust_path(method.output().full_name()),
         method.parent_service().package_name(),

@@ -18,6 +18,8 @@ pub struct Route {
     pub body: Body,
     /// The HTTP status of success.
     pub success: u16,
+    /// The HTTP status when what the method makes was there already, for those that say so.
+    pub existing: Option<u16>,
     /// The fields of the request message: path and query are read by these.
     pub fields: &'static [Field],
     /// The fields of what the HTTP body is; empty without one.

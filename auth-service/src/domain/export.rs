@@ -71,6 +71,9 @@ impl Exports {
         if courses.has_more {
             cut.push("courses_taught");
         }
+        if courses.has_more_enrollments {
+            cut.push("enrollments");
+        }
         let event = self.events.event(EventKind::DataExported, by, Some(id), "")?;
         self.store.tell_of_export(&event).await?;
         Ok(Export {

@@ -5,6 +5,7 @@ use proto::{auth::v1 as pb, course::v1 as course};
 use crate::{
     domain::export::Export,
     grpc::encode::{profile, timestamp},
+    model::export::HeldEnrollment,
     store::export::{HeldEvent, HeldLink, HeldMail, HeldSession},
 };
 
@@ -54,7 +55,24 @@ pub(crate) fn encode(export: Export) -> pb::PersonalData {
                 deleted_at: taught.deleted_at.map(timestamp),
             })
             .collect(),
+        enrollments: export.courses.enrollments.into_iter().map(enrollment).collect(),
         cut: export.cut.into_iter().map(str::to_owned).collect(),
+    }
+}
+
+fn enrollment(enrollment: HeldEnrollment) -> course::HeldEnrollment {
+    course::HeldEnrollment {
+        id: enrollment.id.to_string(),
+        course: Some(course::EnrolledCourse {
+            slug: enrollment.slug,
+            title: enrollment.title,
+        }),
+        state: enrollment.state,
+        price: enrollment.price,
+        currency: enrollment.currency,
+        enrolled_at: Some(timestamp(enrollment.enrolled_at)),
+        updated_at: Some(timestamp(enrollment.updated_at)),
+        payment_references: enrollment.payments,
     }
 }
 

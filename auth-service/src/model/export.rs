@@ -1,5 +1,6 @@
 //! What other services hold about a person.
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 /// What course-service holds about a person.
@@ -11,6 +12,33 @@ pub struct CoursesPart {
     pub courses: Vec<TaughtCourse>,
     /// Whether there are more.
     pub has_more: bool,
+    /// Their enrolments, the newest first.
+    pub enrollments: Vec<HeldEnrollment>,
+    /// Whether there are more.
+    pub has_more_enrollments: bool,
+}
+
+/// An enrolment of a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldEnrollment {
+    /// Its id.
+    pub id: Uuid,
+    /// The course's name in addresses.
+    pub slug: String,
+    /// The course's title.
+    pub title: String,
+    /// How far it is.
+    pub state: String,
+    /// What the course cost when they enrolled, as a decimal.
+    pub price: String,
+    /// In what it cost that.
+    pub currency: String,
+    /// When they enrolled.
+    pub enrolled_at: DateTime<Utc>,
+    /// When the state last changed.
+    pub updated_at: DateTime<Utc>,
+    /// The references of the payments for it.
+    pub payments: Vec<String>,
 }
 
 /// A course that a person teaches.
@@ -25,7 +53,7 @@ pub struct TaughtCourse {
     /// Where it is in its life.
     pub state: String,
     /// When it was created.
-    pub created_at: chrono::DateTime<chrono::Utc>,
+    pub created_at: DateTime<Utc>,
     /// When it was deleted, if it was.
-    pub deleted_at: Option<chrono::DateTime<chrono::Utc>>,
+    pub deleted_at: Option<DateTime<Utc>>,
 }

@@ -9,7 +9,8 @@ use std::{
 };
 
 use proto::course::v1::{
-    EraseUserRequest, EraseUserResponse, ExportUserRequest, ExportUserResponse, Instructor, TaughtCourse,
+    EnrolledCourse, EraseUserRequest, EraseUserResponse, ExportUserRequest, ExportUserResponse,
+    HeldEnrollment, Instructor, TaughtCourse,
     person_service_server::{PersonService, PersonServiceServer},
 };
 use service_runtime::{grpc, lifecycle::Tasks, listen, telemetry::Tracer};
@@ -143,6 +144,29 @@ pub fn course() -> TaughtCourse {
     }
 }
 
+/// What everybody is enrolled in.
+pub fn enrollment() -> HeldEnrollment {
+    HeldEnrollment {
+        id: Uuid::from_u128(8).to_string(),
+        course: Some(EnrolledCourse {
+            slug: "go".to_owned(),
+            title: "Go".to_owned(),
+        }),
+        state: "active".to_owned(),
+        price: "10.99".to_owned(),
+        currency: "USD".to_owned(),
+        enrolled_at: Some(prost_types::Timestamp {
+            seconds: 1_700_000_200,
+            nanos: 6_000,
+        }),
+        updated_at: Some(prost_types::Timestamp {
+            seconds: 1_700_000_300,
+            nanos: 0,
+        }),
+        payment_references: vec!["INV-1".to_owned(), "INV-2".to_owned()],
+    }
+}
+
 #[tonic::async_trait]
 impl PersonService for FakeCourses {
     async fn erase_user(
@@ -184,6 +208,8 @@ impl PersonService for FakeCourses {
             }),
             courses: vec![course()],
             has_more: true,
+            enrollments: vec![enrollment()],
+            has_more_enrollments: true,
         }))
     }
 }

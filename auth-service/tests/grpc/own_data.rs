@@ -9,7 +9,7 @@ use test_support::rows;
 use tonic::Code;
 
 use crate::{
-    fake_courses::{FakeCourses, Mood, course},
+    fake_courses::{FakeCourses, Mood, course, enrollment},
     on_both_databases,
     support::{PASSWORD, Refused, Service, Session, as_user, mask, refused, registration},
 };
@@ -311,7 +311,8 @@ async fn everything_that_is_held_is_told(service: Service) {
     assert!(told.events.iter().all(|event| event.kind != "data_exported"));
     assert_eq!(told.names_in_courses.unwrap().first_name, "Ada");
     assert_eq!(told.courses_taught, [course()]);
-    assert_eq!(told.cut, ["courses_taught"]);
+    assert_eq!(told.enrollments, [enrollment()]);
+    assert_eq!(told.cut, ["courses_taught", "enrollments"]);
     let read = export().await.events;
     let read: Vec<_> = read
         .iter()
@@ -346,7 +347,12 @@ async fn everything_that_is_held_is_told(service: Service) {
     let told = export().await;
     assert_eq!(
         (told.events.len(), told.cut),
-        (1_000, vec!["events".to_owned(), "courses_taught".to_owned()])
+        (
+            1_000,
+            ["events", "courses_taught", "enrollments"]
+                .map(str::to_owned)
+                .to_vec()
+        )
     );
 }
 

@@ -26,7 +26,7 @@ impl Call {
         self.caller.as_deref().ok_or(Error::NoToken)
     }
 
-    fn is_staff(&self) -> bool {
+    pub(super) fn is_staff(&self) -> bool {
         self.caller.as_ref().is_some_and(|caller| caller.is_staff)
     }
 
@@ -41,29 +41,48 @@ impl Call {
     }
 }
 
+/// A course as it was found. Whether the caller may know of it is to be asked before what it is called now.
+pub(super) struct Found {
+    slug: Slug,
+    pub(super) course: Course,
+}
+
+impl Found {
+    /// The course, if the slug is the one that it has.
+    pub(super) fn by_its_slug(self) -> Result<Course, Error> {
+        if self.course.slug == self.slug {
+            Ok(self.course)
+        } else {
+            Err(Error::SlugChanged(self.course.slug))
+        }
+    }
+}
+
 impl Courses {
-    /// The course of this slug, if nothing hides it.
-    async fn found(
-        &self,
-        slug: &str,
-        hidden: impl FnOnce(&Course) -> Option<Error>,
-    ) -> Result<Course, Error> {
+    /// The course that has or had this slug, whoever may see it.
+    pub(super) async fn found(&self, slug: &str) -> Result<Found, Error> {
         let slug = Slug::parse(slug).map_err(|_| Error::CourseNotFound)?;
         let course = self.store.course(&slug).await?.ok_or(Error::CourseNotFound)?;
-        if let Some(error) = hidden(&course) {
-            return Err(error);
-        }
-        if course.slug == slug {
-            Ok(course)
-        } else {
-            Err(Error::SlugChanged(course.slug))
-        }
+        Ok(Found { slug, course })
     }
 
     /// The course of this slug, if the caller may see it.
     pub(super) async fn visible(&self, call: &Call, slug: &str) -> Result<Course, Error> {
-        let hidden = |course: &Course| (!call.sees(course)).then_some(Error::CourseNotFound);
-        self.found(slug, hidden).await
+        let found = self.found(slug).await?;
+        if !call.sees(&found.course) && !self.studies_archived(call, &found.course).await? {
+            return Err(Error::CourseNotFound);
+        }
+        found.by_its_slug()
+    }
+
+    /// Whether the course is closed to all but its students, and the caller is one of them.
+    async fn studies_archived(&self, call: &Call, course: &Course) -> Result<bool, Error> {
+        match &call.caller {
+            Some(caller) if course.deleted_at.is_none() && course.state == State::Archived => {
+                Ok(self.store.is_student(course.id, caller.user_id).await?)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// The course of this slug and its instructor who calls; `refusal` if they are none or no longer staff.
@@ -97,12 +116,18 @@ impl Courses {
         deleted: Option<Error>,
     ) -> Result<(Course, &'a Caller), Error> {
         let caller = call.known()?;
-        let hidden = |course: &Course| match call.sees(course) {
+        let found = self.found(slug).await?;
+        let hidden = match call.sees(&found.course) {
             true => None,
-            false if teaches(caller, course) => deleted,
+            false if teaches(caller, &found.course) => deleted,
+            // A student of an archived course may know of it.
+            false if self.studies_archived(call, &found.course).await? => None,
             false => Some(Error::CourseHidden),
         };
-        let course = self.found(slug, hidden).await?;
+        if let Some(error) = hidden {
+            return Err(error);
+        }
+        let course = found.by_its_slug()?;
         self.instructor(call, caller, &course, refusal)?;
         Ok((course, caller))
     }

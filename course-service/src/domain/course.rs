@@ -63,6 +63,7 @@ impl Courses {
             currency: self.currency.clone(),
             state: State::Draft,
             instructors: vec![Instructor { person, position: 1 }],
+            student_count: 0,
             created_at: now,
             updated_at: now,
             deleted_at: None,
@@ -86,7 +87,7 @@ impl Courses {
         let patch = Patch::parse(edit, &course).map_err(Error::Fields)?;
         let rule = |course: &mut Course| {
             still_teaches(course, caller, Error::InstructorRequired)?;
-            if !etag.is_empty() && etag != course.etag() {
+            if !etag.is_empty() && !course.is_version(etag) {
                 return Err(Error::EtagMismatch);
             }
             patch.apply(course).map_err(Error::Fields)

@@ -26,7 +26,7 @@ impl Courses {
         let now = self.clock.now();
         let rule = |course: &mut Course| {
             still_teaches(course, caller, Error::InstructorRequiredToDelete)?;
-            if etag != course.etag() {
+            if !course.is_version(etag) {
                 return Err(Error::EtagMismatch);
             }
             course.deleted_at = Some(now);
@@ -52,7 +52,7 @@ impl Courses {
             if course.instructor(caller.user_id).is_none() {
                 return Err(Error::CourseHidden);
             }
-            if course.deleted_at.is_some() && etag != course.etag() {
+            if course.deleted_at.is_some() && !course.is_version(etag) {
                 return Err(Error::EtagMismatch);
             }
             course.deleted_at = None;

@@ -46,6 +46,24 @@ pub enum Error {
     /// Who is to teach is not active staff.
     #[error("the new instructor is not staff")]
     InstructorNotStaff,
+    /// The course takes nobody: it is not published.
+    #[error("the course is not open")]
+    CourseNotOpen,
+    /// The person is not enrolled in the course.
+    #[error("no such enrolment")]
+    EnrollmentNotFound,
+    /// The enrolment is active, and not by the payment that was named.
+    #[error("the enrolment is not pending")]
+    EnrollmentNotPending,
+    /// The payment was for something else.
+    #[error("the payment reference was used before")]
+    PaymentReferenceUsed,
+    /// Only staff may see who studies a course.
+    #[error("not staff, and students are to be listed")]
+    StaffRequiredForStudents,
+    /// Only staff may confirm a payment.
+    #[error("not staff, and a payment is to be confirmed")]
+    StaffRequiredToConfirm,
     /// Some fields of the input cannot be used.
     #[error("{} bad fields", .0.len())]
     Fields(Vec<FieldError>),

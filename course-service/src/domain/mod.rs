@@ -4,6 +4,7 @@ mod call;
 mod course;
 pub mod deletion;
 pub mod draft;
+mod enrollment;
 mod error;
 mod instructor;
 mod listing;
@@ -20,6 +21,7 @@ use service_runtime::{clock::Clock, entropy::Entropy, page_token::PageTokens};
 use crate::{model::currency::Currency, store::Store};
 
 pub use call::Call;
+pub use enrollment::{EnrollmentsPage, Named};
 pub use error::Error;
 pub use instructor::InstructorsPage;
 pub use listing::{CoursesPage, Query};

@@ -1,6 +1,6 @@
 //! A person's own data: told to them, and erased for good. An erasure may end after any of its steps, and then it is
-//! called again: first nobody can make the person an instructor any more, then one course after the other lets them
-//! go, and only then what names them elsewhere is looked for, because nothing new can name them.
+//! called again: first nothing can make the person an instructor or a student any more, then one course after the other
+//! lets them go, and only then what names them elsewhere is looked for, because nothing new can name them.
 
 use service_runtime::field::FieldError;
 use uuid::Uuid;
@@ -15,11 +15,11 @@ use crate::{
     store::Left,
 };
 
-/// How many courses one call works through.
+/// How many courses one call works through, and how many enrolments.
 const AT_ONCE: i64 = 100;
 /// How many answers one look finds.
 const ANSWERS: i64 = 100;
-/// How many courses are told.
+/// How many courses are told, and how many enrolments.
 const MOST_TOLD: i64 = 1000;
 
 impl Courses {
@@ -35,7 +35,12 @@ impl Courses {
         }
         self.store.begin_erasure(user_id, self.clock.now()).await?;
         let courses = self.store.taught_by(user_id, None, AT_ONCE).await?;
-        let is_complete = courses.len() < usize::try_from(AT_ONCE).unwrap_or(0);
+        let enrollments = self.store.enrollment_ids(user_id, AT_ONCE).await?;
+        let all = usize::try_from(AT_ONCE).unwrap_or(0);
+        let is_complete = courses.len() < all && enrollments.len() < all;
+        for enrollment in enrollments {
+            self.store.forget_enrollment(enrollment).await?;
+        }
         for course in courses {
             let left = self.store.leave(course, user_id, heir.as_ref(), self.clock.now());
             match left.await? {

@@ -28,7 +28,7 @@ pub(super) fn encode(course: Course) -> Message {
         is_published: course.state == State::Published,
         is_archived: course.state == State::Archived,
         instructors: course.instructors.into_iter().map(instructor::encode).collect(),
-        student_count: 0,
+        student_count: i32::try_from(course.student_count).unwrap_or(i32::MAX),
         lecture_count: 0,
         created_at: Some(timestamp(course.created_at)),
         updated_at: Some(timestamp(course.updated_at)),

@@ -2,18 +2,22 @@
 
 use auth_client::{access::Grant, authorize::Caller};
 use proto::course::v1::{
-    EraseUserRequest, EraseUserResponse, ExportUserRequest, ExportUserResponse, Instructor,
-    TaughtCourse as TaughtCourseMessage, person_service_server::PersonService,
+    EraseUserRequest, EraseUserResponse, ExportUserRequest, ExportUserResponse,
+    HeldEnrollment as HeldEnrollmentMessage, Instructor, TaughtCourse as TaughtCourseMessage,
+    person_service_server::PersonService,
 };
 use service_runtime::{field::FieldError, grpc::context::RequestContext};
 use tonic::{Request, Response, Status};
 
-use super::{course::timestamp, instructor::encode_person, refusal::status};
+use super::{
+    course::timestamp, enrollment::encode_course as encode_enrolled_course, instructor::encode_person,
+    refusal::status,
+};
 use crate::{
     domain::{Courses, Error, user_id_of},
     model::{
         instructor::Person,
-        person::{Erased, Held, TaughtCourse},
+        person::{Erased, Held, HeldEnrollment, TaughtCourse},
     },
 };
 
@@ -89,6 +93,8 @@ fn encode_held(held: Held) -> ExportUserResponse {
         names: held.names.map(encode_person),
         courses: held.courses.into_iter().map(encode_course).collect(),
         has_more: held.has_more,
+        enrollments: held.enrollments.into_iter().map(encode_enrollment).collect(),
+        has_more_enrollments: held.has_more_enrollments,
     }
 }
 
@@ -100,6 +106,20 @@ fn encode_course(course: TaughtCourse) -> TaughtCourseMessage {
         state: course.state.as_str().to_owned(),
         created_at: Some(timestamp(course.created_at)),
         deleted_at: course.deleted_at.map(timestamp),
+    }
+}
+
+fn encode_enrollment(held: HeldEnrollment) -> HeldEnrollmentMessage {
+    let enrollment = held.enrollment;
+    HeldEnrollmentMessage {
+        id: enrollment.id.to_string(),
+        course: Some(encode_enrolled_course(&enrollment)),
+        state: enrollment.state.as_str().to_owned(),
+        price: enrollment.price.to_string(),
+        currency: enrollment.currency.as_str().to_owned(),
+        enrolled_at: Some(timestamp(enrollment.enrolled_at)),
+        updated_at: Some(timestamp(enrollment.updated_at)),
+        payment_references: held.payments,
     }
 }
 

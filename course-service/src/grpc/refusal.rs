@@ -51,6 +51,32 @@ pub(super) fn status(error: Error, request_id: &str) -> Status {
             "Only an instructor of a course can change its instructors",
         ),
         Error::InstructorNotStaff => denied("INSTRUCTOR_NOT_STAFF", "Instructors have to be administrators"),
+        Error::CourseNotOpen => Refusal::new(
+            Code::FailedPrecondition,
+            "COURSE_NOT_OPEN",
+            "Nobody can enrol in a course that is not published.",
+        ),
+        Error::EnrollmentNotFound => not_found(
+            "ENROLLMENT_NOT_FOUND",
+            "There is no such enrolment in this course.",
+        ),
+        Error::EnrollmentNotPending => Refusal::new(
+            Code::FailedPrecondition,
+            "ENROLLMENT_NOT_PENDING",
+            "The enrolment is active already, and not by this payment.",
+        ),
+        Error::PaymentReferenceUsed => taken(
+            "PAYMENT_REFERENCE_USED",
+            "payment_reference",
+            "This payment reference was used before",
+        ),
+        Error::StaffRequiredForStudents => denied(
+            "STAFF_REQUIRED",
+            "Only instructors and administrators can list the students of a course",
+        ),
+        Error::StaffRequiredToConfirm => {
+            denied("STAFF_REQUIRED", "Only an administrator can confirm a payment")
+        }
         Error::Fields(faults) => Refusal::fields("INVALID_FIELDS", faults),
         Error::TitleTaken => taken("TITLE_TAKEN", "title", "A course with this title already exists"),
         Error::SlugTaken => taken("SLUG_TAKEN", "slug", "A course with this slug already exists"),

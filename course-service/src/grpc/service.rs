@@ -1,17 +1,15 @@
 //! The methods of `CourseService`, each of them decode, call, encode.
 
-use auth_client::access::{Grant, Verdict};
 use proto::course::v1::{
     AddInstructorRequest, Course, CreateCourseRequest, DeleteCourseRequest, DeleteCourseResponse,
     GetCourseRequest, Instructor, ListCoursesRequest, ListCoursesResponse, ListInstructorsRequest,
     ListInstructorsResponse, RemoveInstructorRequest, RemoveInstructorResponse, UndeleteCourseRequest,
     UpdateCourseRequest, course_service_server::CourseService,
 };
-use service_runtime::grpc::context::RequestContext;
 use tonic::{Request, Response, Status};
 
-use super::{course, instructor, refusal::status};
-use crate::domain::{Call, Courses, Error};
+use super::{asked::open, course, instructor};
+use crate::domain::Courses;
 
 /// `CourseService` on top of the rules.
 #[derive(Clone)]
@@ -118,39 +116,5 @@ impl CourseService for CourseGrpc {
             .remove_instructor(&asked.call, &message.slug, &message.user_id)
             .await;
         asked.answer(removed.map(|()| RemoveInstructorResponse {}))
-    }
-}
-
-/// A call, and what is said of it.
-struct Asked {
-    call: Call,
-    verdict: Verdict,
-}
-
-/// What every method needs to know of a request, and its message.
-fn open<T>(request: Request<T>) -> Result<(Asked, T), Status> {
-    let grant = Grant::of(&request)?;
-    let call = Call {
-        context: RequestContext::of(&request),
-        caller: grant.caller,
-        second_factor: grant.second_factor,
-    };
-    let asked = Asked {
-        call,
-        verdict: grant.verdict,
-    };
-    Ok((asked, request.into_inner()))
-}
-
-impl Asked {
-    fn answer<T>(self, result: Result<T, Error>) -> Result<Response<T>, Status> {
-        result.map(Response::new).map_err(|error| {
-            match error {
-                Error::CourseHidden => self.verdict.denied(),
-                Error::InstructorNotStaff => self.verdict.entitled(),
-                _ => {}
-            }
-            status(error, &self.call.context.request_id)
-        })
     }
 }

@@ -36,6 +36,9 @@ pub struct Course {
     pub state: State,
     /// Who teaches it, the first one first; never empty.
     pub instructors: Vec<Instructor>,
+    /// How many people are students of it. Only enrolments change it.
+    #[serde(default)]
+    pub student_count: i64,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -52,8 +55,21 @@ impl Course {
     pub const MOST_INSTRUCTORS: usize = 100;
 
     /// The version of this representation. The time is in it so that a database brought back from a backup
-    /// does not give an old version's tag to a new one.
+    /// does not give an old version's tag to a new one; the number of students, so that whoever has the course in a
+    /// cache sees another number.
     pub fn etag(&self) -> String {
+        format!("{}.{:x}", self.version(), self.student_count)
+    }
+
+    /// Whether an etag is one of the course as its instructors last left it. Those who enrolled since have changed
+    /// nothing that a change of the course could lose.
+    pub fn is_version(&self, etag: &str) -> bool {
+        etag.split_once('.').is_some_and(|(version, students)| {
+            version == self.version() && i64::from_str_radix(students, 16).is_ok()
+        })
+    }
+
+    fn version(&self) -> String {
         format!("{:x}-{:x}", self.revision, self.updated_at.timestamp_micros())
     }
 

@@ -3,9 +3,11 @@
 pub mod course;
 pub mod currency;
 pub mod description;
+pub mod enrollment;
 pub mod field;
 pub mod instructor;
 pub mod listing;
+pub mod payment;
 pub mod person;
 pub mod price;
 pub mod search;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{instructor::Person, slug::Slug, state::State, title::Title};
+use super::{enrollment::Enrollment, instructor::Person, slug::Slug, state::State, title::Title};
 
 /// Everything that is held about a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,19 @@ pub struct Held {
     pub courses: Vec<TaughtCourse>,
     /// Whether there are more.
     pub has_more: bool,
+    /// Their enrolments, the newest first.
+    pub enrollments: Vec<HeldEnrollment>,
+    /// Whether there are more.
+    pub has_more_enrollments: bool,
+}
+
+/// An enrolment of a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldEnrollment {
+    /// The enrolment.
+    pub enrollment: Enrollment,
+    /// The references of the payments for it, the first one first.
+    pub payments: Vec<String>,
 }
 
 /// A course that a person teaches.

@@ -2,6 +2,8 @@
 //! runs on both databases.
 
 mod course;
+mod enrollment;
+mod held;
 mod idempotency;
 mod instructor;
 mod listing;
@@ -11,6 +13,7 @@ mod searches;
 mod slug;
 
 pub use course::{Changed, Created};
+pub use enrollment::{Confirmed, Enrolled, IsNew};
 pub use instructor::Known;
 pub use person::Left;
 

@@ -1,19 +1,11 @@
-//! A person in everything that names them. They are erased in steps, each a transaction that may be repeated.
+//! A person is taken out of everything that names them, in steps, each a transaction that may be repeated.
 
 use chrono::{DateTime, Utc};
 use service_runtime::{database::BeginWrite, on};
-use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{Error, Store, course::LOCK, instructor::Teaching, row::CourseRow};
-use crate::model::{
-    course::Course,
-    instructor::Person,
-    person::{Held, TaughtCourse},
-    slug::Slug,
-    state::State,
-    title::Title,
-};
+use super::{Error, Store, course::LOCK, enrollment::LOCK_STUDENT, instructor::Teaching, row::CourseRow};
+use crate::model::{course::Course, instructor::Person};
 
 /// What became of a course whose instructor leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,26 +18,17 @@ pub enum Left {
     HeirErased,
 }
 
-#[derive(FromRow)]
-struct TaughtRow {
-    id: Uuid,
-    slug: String,
-    title: String,
-    state: String,
-    created_at: DateTime<Utc>,
-    deleted_at: Option<DateTime<Utc>>,
-}
-
 impl Store {
-    /// From now on nobody can make a person an instructor.
+    /// From now on nothing can make a person an instructor or a student.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn begin_erasure(&self, user_id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
-            // Whoever is making them an instructor at this moment has the lock of this row: either they are done and
-            // their course is found afterwards, or they see that the person is erased.
+            // Whoever is making them a student or an instructor at this moment has the lock of one of these rows: either
+            // they are done, and what they wrote is found afterwards, or they see that the person is erased.
+            sqlx::query(LOCK_STUDENT).bind(user_id).execute(&mut *tx).await?;
             sqlx::query(
                 "INSERT INTO instructors (user_id, username, first_name, last_name) VALUES ($1, '', '', '') \
                  ON CONFLICT (user_id) DO UPDATE SET username = '', first_name = '', last_name = ''",
@@ -177,72 +160,22 @@ impl Store {
         })
     }
 
-    /// Forgets the names of a person who teaches nothing, and that courses came to them.
+    /// Forgets the names of a person who teaches nothing and is enrolled in nothing, and that courses came to them.
     ///
     /// # Errors
-    /// When the database does not answer, or they teach something.
+    /// When the database does not answer, or they teach something or are enrolled in something.
     pub async fn forget_person(&self, user_id: Uuid) -> Result<(), Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             for statement in [
                 "DELETE FROM inheritances WHERE heir_id = $1",
                 "DELETE FROM instructors WHERE user_id = $1",
+                "DELETE FROM students WHERE user_id = $1",
             ] {
                 sqlx::query(statement).bind(user_id).execute(&mut *tx).await?;
             }
             tx.commit().await?;
             Ok(())
-        })
-    }
-
-    /// What is held about a person: of their courses the newest, at most `limit`.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn held(&self, user_id: Uuid, limit: i64) -> Result<Held, Error> {
-        let (names, rows): (Option<(String, String, String)>, Vec<TaughtRow>) = on!(&self.reads, |pool| {
-            let names =
-                sqlx::query_as("SELECT username, first_name, last_name FROM instructors WHERE user_id = $1")
-                    .bind(user_id)
-                    .fetch_optional(pool)
-                    .await?;
-            let courses = sqlx::query_as(
-                "SELECT courses.id, courses.slug, courses.title, courses.state, courses.created_at, \
-                 courses.deleted_at FROM course_instructors t JOIN courses ON courses.id = t.course_id WHERE t.user_id = $1 \
-                 ORDER BY courses.created_at DESC, courses.id DESC LIMIT $2",
-            )
-            .bind(user_id)
-            .bind(limit + 1)
-            .fetch_all(pool)
-            .await?;
-            Ok::<_, sqlx::Error>((names, courses))
-        })?;
-        let mut courses = rows
-            .into_iter()
-            .map(|row| {
-                Ok(TaughtCourse {
-                    id: row.id,
-                    slug: Slug::stored(row.slug),
-                    title: Title::stored(row.title),
-                    state: State::stored(&row.state)
-                        .ok_or_else(|| sqlx::Error::Decode(format!("courses.state of {}", row.id).into()))?,
-                    created_at: row.created_at,
-                    deleted_at: row.deleted_at,
-                })
-            })
-            .collect::<Result<Vec<_>, sqlx::Error>>()?;
-        let most = usize::try_from(limit).unwrap_or(0);
-        let has_more = courses.len() > most;
-        courses.truncate(most);
-        Ok(Held {
-            names: names.map(|(username, first_name, last_name)| Person {
-                id: user_id,
-                username,
-                first_name,
-                last_name,
-            }),
-            courses,
-            has_more,
         })
     }
 }

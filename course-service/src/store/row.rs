@@ -13,7 +13,7 @@ use crate::model::{
 macro_rules! columns {
     () => {
         "courses.id, courses.title, courses.subtitle, courses.slug, courses.description, courses.price, \
-         courses.currency, courses.state, courses.instructors, courses.created_at, courses.updated_at, \
+         courses.currency, courses.state, courses.instructors, courses.student_count, courses.created_at, courses.updated_at, \
          courses.deleted_at, courses.revision"
     };
 }
@@ -31,6 +31,7 @@ pub(super) struct CourseRow {
     currency: String,
     state: String,
     instructors: String,
+    student_count: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     deleted_at: Option<DateTime<Utc>>,
@@ -52,6 +53,7 @@ impl TryFrom<CourseRow> for Course {
             currency: Currency::stored(row.currency),
             state: State::stored(&row.state).ok_or_else(|| unreadable("state"))?,
             instructors: serde_json::from_str(&row.instructors).map_err(|_| unreadable("instructors"))?,
+            student_count: row.student_count,
             created_at: row.created_at,
             updated_at: row.updated_at,
             deleted_at: row.deleted_at,

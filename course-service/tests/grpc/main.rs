@@ -11,6 +11,7 @@ mod auth_down;
 mod concurrency;
 mod create;
 mod deletion;
+mod enrollment;
 mod fake_auth;
 mod get;
 mod hostile;

@@ -18,7 +18,7 @@ on_both![other_reads_are_served_while_searches_are_stuck];
 const SLOW: [&str; 2] = [
     "ALTER TABLE courses RENAME TO real_courses",
     "CREATE VIEW courses AS SELECT id, title, title_key, title_order, subtitle, slug, description, price, \
-     currency, state, instructors, created_at, updated_at, deleted_at, revision, \
+     currency, state, instructors, student_count, created_at, updated_at, deleted_at, revision, \
      (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000000) \
      SELECT MAX(i) FROM n) || search_text AS search_text FROM real_courses",
 ];

@@ -9,15 +9,25 @@ use prost_types::FieldMask;
 use proto::{
     auth::v1::PublicUser,
     course::v1::{
-        AddInstructorRequest, Course, CreateCourseRequest, DeleteCourseRequest, DeleteCourseResponse,
-        GetCourseRequest, Instructor, ListCoursesRequest, ListCoursesResponse, ListInstructorsRequest,
-        ListInstructorsResponse, RemoveInstructorRequest, UndeleteCourseRequest, UpdateCourseRequest,
-        course_service_client::CourseServiceClient, person_service_client::PersonServiceClient,
+        AddInstructorRequest, CancelEnrollmentRequest, ConfirmEnrollmentRequest, Course, CreateCourseRequest,
+        DeleteCourseRequest, DeleteCourseResponse, EnrollRequest, Enrollment, EnrollmentState,
+        GetCourseRequest, Instructor, ListCoursesRequest, ListCoursesResponse, ListEnrollmentsRequest,
+        ListEnrollmentsResponse, ListInstructorsRequest, ListInstructorsResponse, ListStudentsRequest,
+        ListStudentsResponse, RemoveInstructorRequest, UndeleteCourseRequest, UpdateCourseRequest,
+        course_service_client::CourseServiceClient, enrollment_service_client::EnrollmentServiceClient,
+        person_service_client::PersonServiceClient,
     },
 };
 use service_runtime::{
-    clock::Clock, entropy::Entropy, grpc::channel::Channel, lifecycle::Tasks, listen, mac::Mac,
-    page_token::PageTokens, secret::Secret, settings::Values,
+    clock::Clock,
+    entropy::Entropy,
+    grpc::{channel::Channel, context::is_existing},
+    lifecycle::Tasks,
+    listen,
+    mac::Mac,
+    page_token::PageTokens,
+    secret::Secret,
+    settings::Values,
 };
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
@@ -149,6 +159,7 @@ impl World {
     fn caller(&self, token: Option<String>, id: Uuid) -> Caller {
         Caller {
             client: CourseServiceClient::new(self.channel.clone()),
+            enrollments: EnrollmentServiceClient::new(self.channel.clone()),
             token,
             id,
         }
@@ -159,6 +170,7 @@ impl World {
 #[derive(Clone)]
 pub struct Caller {
     pub client: CourseServiceClient<Channel>,
+    pub enrollments: EnrollmentServiceClient<Channel>,
     token: Option<String>,
     pub id: Uuid,
 }
@@ -212,9 +224,12 @@ impl From<Status> for Refused {
 /// Defines a method that sends a message with the caller's token.
 macro_rules! rpc {
     ($name:ident, $message:ty, $answer:ty) => {
+        rpc!(client.$name, $message, $answer);
+    };
+    ($client:ident.$name:ident, $message:ty, $answer:ty) => {
         pub async fn $name(&self, message: $message) -> Result<$answer, Refused> {
             let request = self.request(message);
-            let answer = self.client.clone().$name(request).await;
+            let answer = self.$client.clone().$name(request).await;
             Ok(answer.map_err(Refused::from)?.into_inner())
         }
     };
@@ -228,6 +243,16 @@ impl Caller {
     rpc!(list_courses, ListCoursesRequest, ListCoursesResponse);
     rpc!(list_instructors, ListInstructorsRequest, ListInstructorsResponse);
     rpc!(add_instructor, AddInstructorRequest, Instructor);
+    rpc!(
+        enrollments.list_students,
+        ListStudentsRequest,
+        ListStudentsResponse
+    );
+    rpc!(
+        enrollments.list_enrollments,
+        ListEnrollmentsRequest,
+        ListEnrollmentsResponse
+    );
 
     /// A request with the caller's token.
     pub fn request<T>(&self, message: T) -> Request<T> {
@@ -279,6 +304,26 @@ impl Caller {
         self.update_course(update(slug, mask, course)).await
     }
 
+    /// Creates a published course that costs so much.
+    pub async fn published(&self, title: &str, price: &str) -> Result<Course, Refused> {
+        let course = CreateCourseRequest {
+            price: price.to_owned(),
+            is_free: price == "0.00",
+            ..new_course(title)
+        };
+        let slug = self.create_course(course).await?.slug;
+        self.publish(&slug).await
+    }
+
+    /// Closes a course to all but its students.
+    pub async fn archive(&self, slug: &str) -> Result<Course, Refused> {
+        let course = Course {
+            is_archived: true,
+            ..Course::default()
+        };
+        self.update(slug, &["is_archived"], course).await
+    }
+
     /// Makes a course visible to everyone.
     pub async fn publish(&self, slug: &str) -> Result<Course, Refused> {
         let course = Course {
@@ -304,6 +349,73 @@ impl Caller {
         };
         let removed = self.client.clone().remove_instructor(self.request(message)).await;
         removed.map(|_| ()).map_err(Refused::from)
+    }
+
+    /// Enrols; says as well whether the enrolment is a new one.
+    pub async fn enroll_once(&self, slug: &str, request_id: &str) -> Result<(Enrollment, bool), Refused> {
+        let request = self.request(EnrollRequest {
+            slug: slug.to_owned(),
+            request_id: request_id.to_owned(),
+        });
+        let answer = self.enrollments.clone().enroll(request).await?;
+        let is_new = !is_existing(answer.metadata());
+        Ok((answer.into_inner(), is_new))
+    }
+
+    pub async fn enroll(&self, slug: &str) -> Result<Enrollment, Refused> {
+        Ok(self.enroll_once(slug, "").await?.0)
+    }
+
+    /// Leaves a course.
+    pub async fn cancel(&self, slug: &str) -> Result<(), Refused> {
+        let request = self.request(CancelEnrollmentRequest {
+            slug: slug.to_owned(),
+        });
+        self.enrollments.clone().cancel_enrollment(request).await?;
+        Ok(())
+    }
+
+    /// Confirms somebody's payment.
+    pub async fn confirm(
+        &self,
+        slug: &str,
+        user_id: impl ToString,
+        reference: &str,
+    ) -> Result<Enrollment, Refused> {
+        let request = self.request(ConfirmEnrollmentRequest {
+            slug: slug.to_owned(),
+            user_id: user_id.to_string(),
+            payment_reference: reference.to_owned(),
+        });
+        Ok(self
+            .enrollments
+            .clone()
+            .confirm_enrollment(request)
+            .await?
+            .into_inner())
+    }
+
+    /// The addresses and states of a course's students.
+    pub async fn students(&self, slug: &str) -> Result<Vec<(String, EnrollmentState)>, Refused> {
+        let message = ListStudentsRequest {
+            slug: slug.to_owned(),
+            ..ListStudentsRequest::default()
+        };
+        let listed = self.list_students(message).await?.students.into_iter();
+        Ok(listed
+            .map(|one| (one.state(), one.student.unwrap().username))
+            .map(|(state, username)| (username, state))
+            .collect())
+    }
+
+    /// The slugs and states of the caller's own enrolments.
+    pub async fn own_enrollments(&self) -> Result<Vec<(String, EnrollmentState)>, Refused> {
+        let listed = self.list_enrollments(ListEnrollmentsRequest::default()).await?;
+        let listed = listed.enrollments.into_iter();
+        Ok(listed
+            .map(|one| (one.state(), one.course.unwrap().slug))
+            .map(|(state, slug)| (slug, state))
+            .collect())
     }
 
     /// The names of a course's instructors.

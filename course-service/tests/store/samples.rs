@@ -56,6 +56,7 @@ pub fn course_by(person: Person, name: &str) -> Course {
         currency: Currency::parse("USD").unwrap(),
         state: State::Draft,
         instructors: vec![Instructor { person, position: 1 }],
+        student_count: 0,
         created_at: minute(0),
         updated_at: minute(0),
         deleted_at: None,

@@ -154,6 +154,10 @@ fn responses(route: &Route, method: &MethodDescriptor, schemas: &mut Schemas<'_>
         success["headers"] = headers.into();
     }
     let mut responses = json!({ "default": { "$ref": "#/components/responses/Problem" } });
+    if let Some(existing) = route.existing {
+        responses[existing.to_string()] = success.clone();
+        responses[existing.to_string()]["description"] = "It was there already.".into();
+    }
     responses[route.success.to_string()] = success;
     if route.verb == "GET" && has_etag(method) {
         responses["304"] = json!({ "description": "The caller has the current version." });

@@ -17,7 +17,7 @@ const KEY_SET: &str = "/.well-known/jwks.json";
 /// auth-service).
 const KEPT: &str = "public, max-age=300";
 
-/// Writes the answer of a route.
+/// Writes the answer of a route, with the HTTP status of its success.
 ///
 /// # Errors
 /// 500 when the message has no JSON, which is a bug of the service.
@@ -25,6 +25,7 @@ pub fn write<T: Serialize + Texts>(
     endpoint: &Endpoint,
     parts: &Parts,
     message: &T,
+    success: u16,
 ) -> Result<Response, Problem> {
     let etag = message.text("etag").filter(|etag| !etag.is_empty());
     let reads = parts.method == Method::GET || parts.method == Method::HEAD;
@@ -32,7 +33,7 @@ pub fn write<T: Serialize + Texts>(
         Some(etag) if reads && conditional::is_known(&parts.headers, etag) => {
             StatusCode::NOT_MODIFIED.into_response()
         }
-        _ => whole(endpoint, parts, message)?,
+        _ => whole(endpoint, parts, message, success)?,
     };
     let headers = response.headers_mut();
     if let Some(etag) = etag.and_then(conditional::quoted) {
@@ -52,7 +53,12 @@ pub fn write<T: Serialize + Texts>(
     Ok(response)
 }
 
-fn whole<T: Serialize>(endpoint: &Endpoint, parts: &Parts, message: &T) -> Result<Response, Problem> {
+fn whole<T: Serialize>(
+    endpoint: &Endpoint,
+    parts: &Parts,
+    message: &T,
+    success: u16,
+) -> Result<Response, Problem> {
     let mut json = Vec::with_capacity(1024);
     serde_json::to_writer(&mut json, message).map_err(|error| {
         let request_id = Exchange::id_of(parts.extensions.get());
@@ -69,7 +75,7 @@ fn whole<T: Serialize>(endpoint: &Endpoint, parts: &Parts, message: &T) -> Resul
             response
         }
     };
-    *response.status_mut() = StatusCode::from_u16(endpoint.route.success).unwrap_or_default();
+    *response.status_mut() = StatusCode::from_u16(success).unwrap_or_default();
     Ok(response)
 }
 

@@ -23,6 +23,8 @@ pub const CLIENT_ADDRESS: &str = "x-client-address";
 pub const CLIENT_USER_AGENT: &str = "x-client-user-agent";
 /// The metadata key in which an answer tells whose user id the caller has.
 pub const CALLER_ID: &str = "x-caller-id";
+/// The metadata key in which the answer of a method that makes something says, by `true`, that it was there already.
+pub const EXISTING: &str = "x-existing";
 /// How long a request without a deadline may take.
 pub const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 
@@ -92,6 +94,11 @@ impl RequestContext {
 /// Who a service found to have called, by what came with its answer.
 pub fn caller_id(metadata: &MetadataMap) -> Option<Uuid> {
     Uuid::try_parse(metadata.get(CALLER_ID)?.to_str().ok()?).ok()
+}
+
+/// Whether what an answer tells of was there already, by what came with it.
+pub fn is_existing(metadata: &MetadataMap) -> bool {
+    metadata.get(EXISTING).is_some_and(|word| word == "true")
 }
 
 /// A caller's request id, if it is one that may stand in a log: 1 to 128 characters of `A-Za-z0-9._~-`.

@@ -1,0 +1,454 @@
+//! Enrolments: one row for a person and a course, kept true to the number of students in the transaction that changes
+//! it. The row of an enrolment is always locked before that of its course.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use service_runtime::{
+    database::{
+        BeginWrite,
+        idempotency::{Claim, Idempotency, Once},
+    },
+    on,
+};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::{Error, Store};
+use crate::model::{
+    course::Course,
+    currency::Currency,
+    enrollment::{Cursor, Enrollment, EnrollmentState},
+    payment::PaymentReference,
+    price::Price,
+    slug::Slug,
+    title::Title,
+};
+
+/// Locks the row of a person who is being enrolled: whoever erases them waits, or has said so already.
+pub(super) const LOCK_STUDENT: &str = "INSERT INTO students (user_id) VALUES ($1) \
+     ON CONFLICT (user_id) DO UPDATE SET user_id = excluded.user_id";
+/// Asked under that lock.
+const ERASED: &str = "SELECT user_id FROM erased_people WHERE user_id = $1";
+/// Begins an enrolment, or one anew that was cancelled; no row when there is one that lives.
+const BEGIN: &str = "INSERT INTO enrollments \
+     (id, course_id, student_id, state, price, currency, enrolled_at, updated_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $7) \
+     ON CONFLICT (course_id, student_id) DO UPDATE SET state = excluded.state, price = excluded.price, \
+     currency = excluded.currency, enrolled_at = excluded.enrolled_at, updated_at = excluded.updated_at \
+     WHERE enrollments.state = 'cancelled' RETURNING id";
+/// Counts a student, unless the course is no longer the one that they are enrolling in.
+const COUNT_ENROLLED: &str = "UPDATE courses SET student_count = student_count + $2 \
+     WHERE id = $1 AND state = 'published' AND deleted_at IS NULL AND price = $3 AND currency = $4";
+/// Counts so many students more.
+const COUNT: &str = "UPDATE courses SET student_count = student_count + $2 WHERE id = $1";
+/// Changes nothing and locks the row, as for courses.
+const LOCK: &str =
+    "UPDATE enrollments SET state = state WHERE course_id = $1 AND student_id = $2 RETURNING id, state";
+const MOVE: &str = "UPDATE enrollments SET state = $2, updated_at = $3 WHERE id = $1";
+
+/// The enrolments with the names of their courses.
+macro_rules! enrollments {
+    ($rest:literal) => {
+        concat!(
+            "SELECT e.id, courses.slug, courses.title, e.student_id, e.state, e.price, e.currency, e.enrolled_at, \
+             e.updated_at FROM enrollments e JOIN courses ON courses.id = e.course_id ",
+            $rest
+        )
+    };
+}
+pub(super) use enrollments;
+
+/// What enrolling came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Enrolled {
+    /// The person is enrolled, maybe since an earlier call with the same key.
+    Done(Box<Enrollment>, IsNew),
+    /// The course is not published, or costs something else by now; nothing is written.
+    NotOpen,
+    /// The person was erased meanwhile.
+    Erased,
+    /// The key was used with other input.
+    KeyReused,
+}
+
+/// Whether an enrolment began with this call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IsNew(pub bool);
+
+/// What confirming a payment came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Confirmed {
+    /// The enrolment is active by this payment, maybe since an earlier call.
+    Done(Box<Enrollment>),
+    /// The person is not enrolled, or no longer.
+    Absent,
+    /// It is active, and not by this payment.
+    NotPending,
+    /// The reference paid for something before.
+    ReferenceUsed,
+}
+
+#[derive(FromRow)]
+pub(super) struct EnrollmentRow {
+    id: Uuid,
+    slug: String,
+    title: String,
+    student_id: Uuid,
+    state: String,
+    price: i64,
+    currency: String,
+    enrolled_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<EnrollmentRow> for Enrollment {
+    type Error = sqlx::Error;
+
+    fn try_from(row: EnrollmentRow) -> Result<Self, sqlx::Error> {
+        let unreadable = |column| unreadable(column, row.id);
+        Ok(Self {
+            id: row.id,
+            slug: Slug::stored(row.slug),
+            title: Title::stored(row.title),
+            student_id: row.student_id,
+            state: EnrollmentState::stored(&row.state).ok_or_else(|| unreadable("state"))?,
+            price: Price::from_minor(row.price).ok_or_else(|| unreadable("price"))?,
+            currency: Currency::stored(row.currency),
+            enrolled_at: row.enrolled_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+fn unreadable(column: &str, id: Uuid) -> sqlx::Error {
+    sqlx::Error::Decode(format!("enrollments.{column} of {id}").into())
+}
+
+/// A locked enrolment.
+#[derive(FromRow)]
+struct Locked {
+    id: Uuid,
+    state: String,
+}
+
+impl Locked {
+    fn state(&self) -> Result<EnrollmentState, sqlx::Error> {
+        EnrollmentState::stored(&self.state).ok_or_else(|| unreadable("state", self.id))
+    }
+}
+
+impl Store {
+    /// Enrols a person in a course as it was read; whoever is enrolled already stays so. `id` is that of a new
+    /// enrolment.
+    ///
+    /// # Errors
+    /// When the database does not answer; nothing is written then.
+    pub async fn enroll(
+        &self,
+        id: Uuid,
+        course: &Course,
+        student_id: Uuid,
+        once: Option<&Once>,
+        now: DateTime<Utc>,
+    ) -> Result<Enrolled, Error> {
+        let state = EnrollmentState::first(course.price);
+        on!(&self.writes, |pool| {
+            let mut tx = pool.begin_write().await?;
+            if let Some(once) = once {
+                match tx.claim(once, now).await? {
+                    Claim::New => {}
+                    Claim::Answered(answer) => {
+                        let (enrollment, is_new) = serde_json::from_str(&answer)?;
+                        return Ok(Enrolled::Done(enrollment, is_new));
+                    }
+                    Claim::Reused => return Ok(Enrolled::KeyReused),
+                }
+            }
+            sqlx::query(LOCK_STUDENT)
+                .bind(student_id)
+                .execute(&mut *tx)
+                .await?;
+            let erased: Option<Uuid> = sqlx::query_scalar(ERASED)
+                .bind(student_id)
+                .fetch_optional(&mut *tx)
+                .await?;
+            if erased.is_some() {
+                return Ok(Enrolled::Erased);
+            }
+            let begun: Option<Uuid> = sqlx::query_scalar(BEGIN)
+                .bind(id)
+                .bind(course.id)
+                .bind(student_id)
+                .bind(state.as_str())
+                .bind(course.price.minor())
+                .bind(course.currency.as_str())
+                .bind(now)
+                .fetch_optional(&mut *tx)
+                .await?;
+            let is_new = IsNew(begun.is_some());
+            if is_new.0 {
+                let counted = sqlx::query(COUNT_ENROLLED)
+                    .bind(course.id)
+                    .bind(state.students())
+                    .bind(course.price.minor())
+                    .bind(course.currency.as_str())
+                    .execute(&mut *tx)
+                    .await?;
+                if counted.rows_affected() == 0 {
+                    return Ok(Enrolled::NotOpen);
+                }
+            }
+            let row: EnrollmentRow =
+                sqlx::query_as(enrollments!("WHERE e.course_id = $1 AND e.student_id = $2"))
+                    .bind(course.id)
+                    .bind(student_id)
+                    .fetch_one(&mut *tx)
+                    .await?;
+            let answer = (Box::new(Enrollment::try_from(row)?), is_new);
+            if let Some(once) = once {
+                tx.record(once, &serde_json::to_string(&answer)?).await?;
+            }
+            tx.commit().await?;
+            Ok(Enrolled::Done(answer.0, answer.1))
+        })
+    }
+
+    /// Cancels a person's enrolment; `false` when there is none that lives.
+    ///
+    /// # Errors
+    /// When the database does not answer; nothing is written then.
+    pub async fn cancel(&self, course_id: Uuid, student_id: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
+        on!(&self.writes, |pool| {
+            let mut tx = pool.begin_write().await?;
+            let locked: Option<Locked> = sqlx::query_as(LOCK)
+                .bind(course_id)
+                .bind(student_id)
+                .fetch_optional(&mut *tx)
+                .await?;
+            let Some(locked) = locked else { return Ok(false) };
+            let state = locked.state()?;
+            if state == EnrollmentState::Cancelled {
+                return Ok(false);
+            }
+            sqlx::query(MOVE)
+                .bind(locked.id)
+                .bind(EnrollmentState::Cancelled.as_str())
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
+            if state.students() > 0 {
+                sqlx::query(COUNT)
+                    .bind(course_id)
+                    .bind(-state.students())
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            tx.commit().await?;
+            Ok(true)
+        })
+    }
+
+    /// Makes a pending enrolment active by a payment, whose reference pays for nothing else from then on.
+    ///
+    /// # Errors
+    /// When the database does not answer; nothing is written then.
+    pub async fn confirm(
+        &self,
+        course_id: Uuid,
+        student_id: Uuid,
+        reference: &PaymentReference,
+        now: DateTime<Utc>,
+    ) -> Result<Confirmed, Error> {
+        on!(&self.writes, |pool| {
+            let mut tx = pool.begin_write().await?;
+            let locked: Option<Locked> = sqlx::query_as(LOCK)
+                .bind(course_id)
+                .bind(student_id)
+                .fetch_optional(&mut *tx)
+                .await?;
+            let Some(locked) = locked else {
+                return Ok(Confirmed::Absent);
+            };
+            match locked.state()? {
+                EnrollmentState::Cancelled => return Ok(Confirmed::Absent),
+                EnrollmentState::Active => {
+                    let paid: Option<String> = sqlx::query_scalar(
+                        "SELECT reference FROM payments WHERE reference = $1 AND enrollment_id = $2",
+                    )
+                    .bind(reference.as_str())
+                    .bind(locked.id)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+                    if paid.is_none() {
+                        return Ok(Confirmed::NotPending);
+                    }
+                }
+                EnrollmentState::Pending => {
+                    let paid = sqlx::query(
+                        "INSERT INTO payments (reference, enrollment_id, confirmed_at) VALUES ($1, $2, $3) \
+                         ON CONFLICT (reference) DO NOTHING",
+                    )
+                    .bind(reference.as_str())
+                    .bind(locked.id)
+                    .bind(now)
+                    .execute(&mut *tx)
+                    .await?;
+                    if paid.rows_affected() == 0 {
+                        return Ok(Confirmed::ReferenceUsed);
+                    }
+                    sqlx::query(MOVE)
+                        .bind(locked.id)
+                        .bind(EnrollmentState::Active.as_str())
+                        .bind(now)
+                        .execute(&mut *tx)
+                        .await?;
+                    sqlx::query(COUNT)
+                        .bind(course_id)
+                        .bind(EnrollmentState::Active.students())
+                        .execute(&mut *tx)
+                        .await?;
+                }
+            }
+            let row: EnrollmentRow = sqlx::query_as(enrollments!("WHERE e.id = $1"))
+                .bind(locked.id)
+                .fetch_one(&mut *tx)
+                .await?;
+            let enrollment = Enrollment::try_from(row)?;
+            tx.commit().await?;
+            Ok(Confirmed::Done(Box::new(enrollment)))
+        })
+    }
+
+    /// Whether a person is enrolled in a course, be it that a payment is to be confirmed.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn is_enrolled(&self, course_id: Uuid, user_id: Uuid) -> Result<bool, Error> {
+        let found: Option<Uuid> = on!(&self.reads, |pool| {
+            sqlx::query_scalar(
+            "SELECT id FROM enrollments WHERE course_id = $1 AND student_id = $2 AND state <> 'cancelled'",
+        )
+        .bind(course_id)
+        .bind(user_id)
+        .fetch_optional(pool)
+        .await
+        })?;
+        Ok(found.is_some())
+    }
+
+    /// Whether a person is a student of a course.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn is_student(&self, course_id: Uuid, user_id: Uuid) -> Result<bool, Error> {
+        let found: Option<Uuid> = on!(&self.reads, |pool| sqlx::query_scalar(
+            "SELECT id FROM enrollments WHERE course_id = $1 AND student_id = $2 AND state = 'active'",
+        )
+        .bind(course_id)
+        .bind(user_id)
+        .fetch_optional(pool)
+        .await)?;
+        Ok(found.is_some())
+    }
+
+    /// The ids of up to `limit` enrolments of a person, whatever became of their courses.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn enrollment_ids(&self, student_id: Uuid, limit: i64) -> Result<Vec<Uuid>, Error> {
+        Ok(on!(&self.reads, |pool| sqlx::query_scalar(
+            "SELECT id FROM enrollments WHERE student_id = $1 ORDER BY enrolled_at, id LIMIT $2",
+        )
+        .bind(student_id)
+        .bind(limit)
+        .fetch_all(pool)
+        .await)?)
+    }
+
+    /// Forgets that somebody was enrolled. The references of their payments stay, and name nobody.
+    ///
+    /// # Errors
+    /// When the database does not answer; nothing is written then.
+    pub async fn forget_enrollment(&self, id: Uuid) -> Result<(), Error> {
+        on!(&self.writes, |pool| {
+            let mut tx = pool.begin_write().await?;
+            let gone: Option<(Uuid, String)> =
+                sqlx::query_as("DELETE FROM enrollments WHERE id = $1 RETURNING course_id, state")
+                    .bind(id)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+            let Some((course_id, state)) = gone else {
+                return Ok(());
+            };
+            let state = EnrollmentState::stored(&state).ok_or_else(|| unreadable("state", id))?;
+            if state.students() > 0 {
+                sqlx::query(COUNT)
+                    .bind(course_id)
+                    .bind(-state.students())
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            tx.commit().await?;
+            Ok(())
+        })
+    }
+
+    /// Up to `limit` enrolments in a course, the newest first, after `after`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn students(
+        &self,
+        course_id: Uuid,
+        after: Option<Cursor>,
+        limit: i64,
+    ) -> Result<Vec<Enrollment>, Error> {
+        let (time, id) = after.unwrap_or(FIRST);
+        let rows: Vec<EnrollmentRow> = on!(&self.reads, |pool| sqlx::query_as(enrollments!(
+            "WHERE e.course_id = $1 AND (e.enrolled_at, e.id) < ($2, $3) \
+             ORDER BY e.enrolled_at DESC, e.id DESC LIMIT $4"
+        ))
+        .bind(course_id)
+        .bind(time)
+        .bind(id)
+        .bind(limit)
+        .fetch_all(pool)
+        .await)?;
+        read(rows)
+    }
+
+    /// Up to `limit` enrolments of a person, the newest first, after `after`; not those in deleted courses.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn enrollments_of(
+        &self,
+        student_id: Uuid,
+        after: Option<Cursor>,
+        limit: i64,
+    ) -> Result<Vec<Enrollment>, Error> {
+        let (time, id) = after.unwrap_or(FIRST);
+        let rows: Vec<EnrollmentRow> = on!(&self.reads, |pool| sqlx::query_as(enrollments!(
+            "WHERE e.student_id = $1 AND courses.deleted_at IS NULL AND (e.enrolled_at, e.id) < ($2, $3) \
+             ORDER BY e.enrolled_at DESC, e.id DESC LIMIT $4"
+        ))
+        .bind(student_id)
+        .bind(time)
+        .bind(id)
+        .bind(limit)
+        .fetch_all(pool)
+        .await)?;
+        read(rows)
+    }
+}
+
+/// Before every enrolment in a list. SQLite compares times as text, which is right up to the year 9999.
+const FIRST: Cursor = match DateTime::from_timestamp(253_402_300_799, 0) {
+    Some(time) => (time, Uuid::max()),
+    None => (DateTime::<Utc>::MAX_UTC, Uuid::max()),
+};
+
+pub(super) fn read(rows: Vec<EnrollmentRow>) -> Result<Vec<Enrollment>, Error> {
+    let rows = rows.into_iter().map(Enrollment::try_from);
+    Ok(rows.collect::<Result<_, _>>()?)
+}
