@@ -150,6 +150,7 @@ mod tests {
             currency: Currency::parse("USD").unwrap(),
             state: State::Draft,
             instructors: vec![],
+            student_count: 0,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
             deleted_at: None,

@@ -3,7 +3,7 @@
 use prost_types::Timestamp;
 use proto::{
     auth::v1::Profile,
-    course::v1::{Course, Instructor, ListCoursesResponse},
+    course::v1::{Course, Enrollment, Instructor, ListCoursesResponse},
 };
 use serde_json::{Value, json};
 
@@ -39,6 +39,30 @@ async fn every_field_is_written_out() {
         "created_at": "2026-11-21T20:21:35.120000Z", "updated_at": null, "etag": "v1",
     });
     assert_eq!(body, expected);
+}
+
+#[tokio::test]
+async fn what_was_there_already_is_not_told_as_created() {
+    let gateway = Gateway::start();
+    let enrollment = Enrollment {
+        id: "0192".to_owned(),
+        ..Enrollment::default()
+    };
+    let enroll = async || {
+        let (status, body) = gateway
+            .send_json("POST", "/api/v1/courses/rust/enrollment", "{}")
+            .await;
+        assert_eq!(body["id"], "0192");
+        status
+    };
+    gateway.course.reply("Enroll", &enrollment);
+    assert_eq!(enroll().await, 201);
+    gateway.course.reply_existing("Enroll", &enrollment);
+    assert_eq!(enroll().await, 200);
+    // Of a method that has no word for that in the contract nothing is made of it.
+    gateway.course.reply_existing("CreateCourse", &course());
+    let (status, _) = gateway.send_json("POST", "/api/v1/courses", "{}").await;
+    assert_eq!(status, 201);
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ mod course;
 mod course_list;
 mod deletion;
 mod document;
+mod enrollment;
 mod factor;
 mod grpc;
 mod hostile;

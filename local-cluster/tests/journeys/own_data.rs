@@ -67,6 +67,9 @@ async fn a_teacher_reads_everything_and_goes_without_a_trace(world: &World) {
         .once("another-key")
         .await
         .is(201);
+    let studied = published(&root, "Studied").await;
+    let enrollment = format!("/api/v1/courses/{studied}/enrollment");
+    ada.post(&enrollment, json!({})).once("third-key").await.is(201);
     ada.patch(ME, json!({"username": "ada.new@example.org"}))
         .await
         .is(200);
@@ -87,6 +90,15 @@ async fn a_teacher_reads_everything_and_goes_without_a_trace(world: &World) {
     slugs.sort_unstable();
     assert_eq!(slugs, ["again", alone.as_str(), shared.as_str()]);
     assert_eq!(told["names_in_courses"]["username"], "ada.lovelace@example.org");
+    let enrollments = told["enrollments"].as_array().unwrap();
+    assert_eq!(
+        (
+            enrollments.len(),
+            &enrollments[0]["course"]["slug"],
+            &enrollments[0]["state"]
+        ),
+        (1, &json!(studied), &json!("active"))
+    );
     assert_eq!(told["sessions"].as_array().unwrap().len(), 1);
     assert!(!told["mails"].as_array().unwrap().is_empty());
     let kinds: Vec<_> = told["events"]
@@ -137,6 +149,12 @@ async fn a_teacher_reads_everything_and_goes_without_a_trace(world: &World) {
     for slug in [alone.as_str(), "again", shared.as_str()] {
         assert_eq!(taught_by(slug).await, [STAFF], "{slug}");
     }
+    let studied = root
+        .get(&format!("/api/v1/courses/{studied}"))
+        .await
+        .is(200)
+        .json();
+    assert_eq!(studied["student_count"], 0);
     let mail = world.mail_to(STAFF).await;
     let subject = test_support::mail::subject(&mail);
     assert_eq!(subject.as_deref(), Some("Courses have come to you"));
@@ -155,8 +173,12 @@ async fn a_teacher_reads_everything_and_goes_without_a_trace(world: &World) {
     assert_ne!(next.id(), ada.id());
     let told = next.get("/api/v1/me/export").await.is(200).json();
     assert_eq!(
-        (&told["courses_taught"], &told["names_in_courses"]),
-        (&json!([]), &Value::Null)
+        (
+            &told["courses_taught"],
+            &told["names_in_courses"],
+            &told["enrollments"]
+        ),
+        (&json!([]), &Value::Null, &json!([]))
     );
     assert_eq!(
         (&told["profile"]["bio"], &told["profile"]["is_staff"]),

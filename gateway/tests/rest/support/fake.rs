@@ -2,7 +2,7 @@
 //! It remembers every call.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     convert::Infallible,
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -16,7 +16,7 @@ use tonic::{
     Request, Response, Status,
     body::Body,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    metadata::MetadataMap,
+    metadata::{MetadataMap, MetadataValue},
     server::{Grpc, UnaryService},
     service::Routes,
     transport::{Server, server::TcpIncoming},
@@ -51,6 +51,8 @@ pub struct Fake(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     answers: HashMap<String, Result<Bytes, Status>>,
+    /// The RPCs whose answers say that what they tell of was there already.
+    existing: HashSet<String>,
     calls: Vec<Call>,
     delay: Duration,
 }
@@ -76,6 +78,12 @@ impl Fake {
     /// From now on the RPC `Service/Method` answers with this message.
     pub fn reply(&self, rpc: &str, message: &impl prost::Message) {
         self.put(rpc, Ok(message.encode_to_vec().into()));
+    }
+
+    /// The same, and says that what it tells of was there already.
+    pub fn reply_existing(&self, rpc: &str, message: &impl prost::Message) {
+        self.reply(rpc, message);
+        self.0.lock().unwrap().existing.insert(rpc.to_owned());
     }
 
     /// From now on the RPC `Service/Method` refuses.
@@ -138,9 +146,16 @@ impl UnaryService<Bytes> for Method {
             .iter()
             .find(|(rpc, _)| self.rpc.ends_with(rpc.as_str()))
             .map(|(_, answer)| answer.clone());
+        let is_existing = state.existing.iter().any(|rpc| self.rpc.ends_with(rpc.as_str()));
         Box::pin(async move {
             tokio::time::sleep(delay).await;
-            answer.unwrap_or_else(|| Ok(Bytes::new())).map(Response::new)
+            let mut answer = answer.unwrap_or_else(|| Ok(Bytes::new())).map(Response::new)?;
+            if is_existing {
+                answer
+                    .metadata_mut()
+                    .insert("x-existing", MetadataValue::from_static("true"));
+            }
+            Ok(answer)
         })
     }
 }

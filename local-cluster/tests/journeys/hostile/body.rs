@@ -26,7 +26,8 @@ async fn every_route_refuses_a_bad_body(world: &World) {
         }
         // Some of the calls may end the session that makes them.
         let staff = world.staff().await;
-        let path = route.path.replace("{slug}", &course).replace("{id}", staff.id());
+        let path = route.path.replace("{slug}", &course);
+        let path = path.replace("{id}", staff.id()).replace("{user_id}", staff.id());
         let attack = Attack {
             route,
             path: &path,

@@ -28,6 +28,10 @@ pub enum Caller {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     User,
+    /// A user who is enrolled in another course.
+    EnrolledElsewhere,
+    /// A user who is enrolled in this one.
+    Student,
     Staff,
     /// Staff who teach another course.
     ElsewhereInstructor,
@@ -45,8 +49,10 @@ pub enum Proof {
     Fresh,
 }
 
-pub const ROLES: [Role; 4] = [
+pub const ROLES: [Role; 6] = [
     Role::User,
+    Role::EnrolledElsewhere,
+    Role::Student,
     Role::Staff,
     Role::ElsewhereInstructor,
     Role::Instructor,
@@ -83,7 +89,9 @@ struct Account {
 pub struct Callers {
     accounts: Vec<Account>,
     bad: Vec<(&'static str, String)>,
+    /// A published course, and one that is archived.
     course: String,
+    archived: String,
     /// Somebody whom requests are about, and as whom nobody calls.
     subject: Person,
     subject_name: String,
@@ -98,23 +106,33 @@ impl Callers {
         let founder = world.staff().await;
         let course = published(&founder, &format!("A course {round}")).await;
         let elsewhere = published(&founder, &format!("Another course {round}")).await;
+        let archived = published(&founder, &format!("A former course {round}")).await;
+        let here = [&course, &archived].map(String::as_str);
         let mut accounts = Vec::new();
         for role in ROLES {
             for proof in PROOFS {
                 let name = format!("{role:?}-{proof:?}-{round}").to_lowercase();
                 let person = match role {
-                    Role::User => world.user(&name).await,
-                    _ => world.another_staff(&name).await,
+                    Role::User | Role::EnrolledElsewhere | Role::Student => world.user(&name).await,
+                    Role::Staff | Role::ElsewhereInstructor | Role::Instructor => {
+                        world.another_staff(&name).await
+                    }
                 };
-                let taught = match role {
-                    Role::Instructor => Some(&course),
-                    Role::ElsewhereInstructor => Some(&elsewhere),
-                    Role::User | Role::Staff => None,
+                let (taught, studied) = match role {
+                    Role::User | Role::Staff => (&[][..], &[][..]),
+                    Role::EnrolledElsewhere => (&[][..], &[&*elsewhere][..]),
+                    Role::Student => (&[][..], &here[..]),
+                    Role::ElsewhereInstructor => (&[&*elsewhere][..], &[][..]),
+                    Role::Instructor => (&here[..], &[][..]),
                 };
-                if let Some(slug) = taught {
+                for slug in taught {
                     let body = json!({"user_id": person.id()});
                     let path = format!("/api/v1/courses/{slug}/instructors");
                     founder.post(&path, body).await.is(201);
+                }
+                for slug in studied {
+                    let path = format!("/api/v1/courses/{slug}/enrollment");
+                    person.post(&path, json!({})).await.is(201);
                 }
                 let authenticator = match proof {
                     Proof::None => None,
@@ -128,6 +146,9 @@ impl Callers {
                 });
             }
         }
+        let is_archived = json!({"is_archived": true});
+        let path = format!("/api/v1/courses/{archived}");
+        founder.patch(&path, is_archived).await.is(200);
         let (ended, subject) = (format!("ended-{round}"), format!("subject-{round}"));
         let (user, subject_name) = (world.user(&ended).await, format!("{subject}@example.org"));
         let over = user.login(&format!("{ended}@example.org"), PASSWORD).await;
@@ -143,6 +164,7 @@ impl Callers {
                 ("refresh", user.refresh().to_owned()),
             ],
             course,
+            archived,
             subject: world.user(&subject).await,
             subject_name,
         }
@@ -186,6 +208,7 @@ impl Callers {
     pub fn value<'a>(&'a self, field: &'a str) -> &'a str {
         match field {
             "$course" => &self.course,
+            "$archived" => &self.archived,
             "$user" => self.subject.id(),
             "$access" => self.subject.access(),
             plain => plain,

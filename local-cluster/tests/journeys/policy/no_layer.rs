@@ -10,7 +10,7 @@ use auth_service::{
 };
 use course_service::{
     domain::Courses,
-    grpc::{CourseGrpc, PersonGrpc},
+    grpc::{CourseGrpc, EnrollmentGrpc, PersonGrpc},
 };
 use proto::{
     access::{Audience, policy},
@@ -19,7 +19,10 @@ use proto::{
         session_service_server::SessionServiceServer, token_service_server::TokenServiceServer,
         user_service_server::UserServiceServer,
     },
-    course::v1::{course_service_server::CourseServiceServer, person_service_server::PersonServiceServer},
+    course::v1::{
+        course_service_server::CourseServiceServer, enrollment_service_server::EnrollmentServiceServer,
+        person_service_server::PersonServiceServer,
+    },
 };
 use service_runtime::{
     clock::Clock,
@@ -140,6 +143,7 @@ async fn add_courses(routes: Routes, values: &Values) -> Routes {
     };
     routes
         .add_service(CourseServiceServer::new(CourseGrpc::new(courses.clone())))
+        .add_service(EnrollmentServiceServer::new(EnrollmentGrpc::new(courses.clone())))
         .add_service(PersonServiceServer::new(PersonGrpc::new(courses)))
 }
 

@@ -19,6 +19,8 @@ use crate::support::{World, dynamic};
 pub enum Outcome {
     /// The caller is not known.
     Unknown,
+    /// The course that the call is about is not there, as far as the caller is concerned.
+    Hidden,
     /// The caller is known and may not.
     Denied,
     /// The caller may, but for the proof of a second factor.

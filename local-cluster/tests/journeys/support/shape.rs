@@ -71,6 +71,18 @@ pub const COURSE: [&str; 17] = [
 
 pub const INSTRUCTOR: [&str; 4] = ["id", "username", "first_name", "last_name"];
 
+pub const ENROLLMENT: [&str; 9] = [
+    "id",
+    "course",
+    "student",
+    "state",
+    "price",
+    "currency",
+    "enrolled_at",
+    "completed_at",
+    "updated_at",
+];
+
 pub const KEY: [&str; 6] = ["kty", "crv", "x", "kid", "use", "alg"];
 
 /// Asserts that a JSON object has exactly these members.
