@@ -38,6 +38,7 @@ const READ: &str = "/onlineedu.course.v1.CourseService/GetCourse";
 const CREATE: &str = "/onlineedu.course.v1.CourseService/CreateCourse";
 const UPDATE: &str = "/onlineedu.course.v1.CourseService/UpdateCourse";
 const DELETE: &str = "/onlineedu.course.v1.CourseService/DeleteCourse";
+const STUDENTS: &str = "/onlineedu.course.v1.EnrollmentService/ListStudents";
 const PROFILE: &str = "/onlineedu.auth.v1.AccountService/UpdateProfile";
 const LOGIN: &str = "/onlineedu.auth.v1.SessionService/Login";
 const AUTHORIZE: &str = "/onlineedu.auth.v1.TokenService/Authorize";
@@ -192,7 +193,7 @@ async fn a_visitor_is_a_stranger_or_known_but_never_an_impostor() {
 
 #[tokio::test]
 async fn users_staff_and_instructors_are_known_first() {
-    for path in [PROFILE, CREATE, DELETE] {
+    for path in [PROFILE, CREATE, DELETE, STUDENTS] {
         let stranger = reason(call(&People::default(), path, &[]).await);
         assert_eq!(
             stranger,
@@ -207,6 +208,7 @@ async fn users_staff_and_instructors_are_known_first() {
     assert_eq!(as_user(PROFILE, "ada").await.unwrap(), "ada");
     // Which course it is, and whether the proof of a second factor is missing to those who may, the method tells.
     assert_eq!(as_user(DELETE, "ada").await.unwrap(), "ada");
+    assert_eq!(as_user(STUDENTS, "ada").await.unwrap(), "ada");
     let refused = as_user(CREATE, "ada").await.unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied);
     assert_eq!(

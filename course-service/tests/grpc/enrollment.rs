@@ -31,7 +31,6 @@ on_both![
     a_retry_with_the_same_key_enrols_once,
     hostile_input_is_refused_by_its_field,
     without_auth_service_nobody_is_enrolled,
-    a_course_that_changes_meanwhile_is_not_sold_at_the_old_price,
     who_enrols_makes_no_other_version,
     enrolling_at_once_is_one_enrolment,
     a_reference_pays_once_under_any_concurrency,
@@ -548,42 +547,6 @@ async fn without_auth_service_nobody_is_enrolled(place: &Place) {
         sam.own_enrollments().await.unwrap(),
         [("rust".to_owned(), Active)]
     );
-}
-
-async fn a_course_that_changes_meanwhile_is_not_sold_at_the_old_price(place: &Place) {
-    let world = World::at(place).await;
-    let ann = world.staff("ann");
-    ann.published("Rust", "0.00").await.unwrap();
-    let courses = world.courses(place);
-    let slug = course_service::model::slug::Slug::parse("rust").unwrap();
-    let read = place.store.course(&slug).await.unwrap().unwrap();
-    // Between the reading and the writing of somebody who enrols, it begins to cost something, or is closed.
-    let dearer = Course {
-        price: "5.00".to_owned(),
-        ..Course::default()
-    };
-    let now = courses.clock.now();
-    let student = world.user("sam").id;
-    let enroll = async || {
-        let id = courses.entropy.new_id(now).unwrap();
-        place.store.enroll(id, &read, student, None, now).await.unwrap()
-    };
-    ann.update("rust", &["price"], dearer).await.unwrap();
-    assert_eq!(enroll().await, course_service::store::Enrolled::NotOpen);
-    let free = Course {
-        is_free: true,
-        ..Course::default()
-    };
-    ann.update("rust", &["is_free"], free).await.unwrap();
-    ann.archive("rust").await.unwrap();
-    assert_eq!(enroll().await, course_service::store::Enrolled::NotOpen);
-    assert_eq!(ann.students("rust").await.unwrap(), []);
-    ann.publish("rust").await.unwrap();
-    assert!(matches!(
-        enroll().await,
-        course_service::store::Enrolled::Done(_, course_service::store::IsNew(true))
-    ));
-    assert_eq!(counted(&ann, "rust").await, 1);
 }
 
 async fn who_enrols_makes_no_other_version(place: &Place) {

@@ -8,6 +8,7 @@
 )]
 
 mod course;
+mod enrollment;
 mod idempotency;
 mod instructor;
 mod listing;
