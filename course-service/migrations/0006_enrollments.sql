@@ -1,7 +1,8 @@
--- Everyone who is or was enrolled in something: the ids alone. Whoever enrols somebody does so under the lock of their
--- row, and looks into erased_people then; the lock is also taken before a row is written there.
+-- Everyone who is or was enrolled in something, or is erased: the ids alone. Whoever enrols somebody holds the lock of
+-- their row, which also says whether that may be.
 CREATE TABLE students (
-    user_id UUID PRIMARY KEY
+    user_id UUID PRIMARY KEY,
+    is_erased BOOLEAN NOT NULL
 );
 
 -- Who studies what: one row for a person and a course, whatever became of it.

@@ -1,5 +1,5 @@
-//! Enrolments: one row for a person and a course, kept true to the number of students in the transaction that changes
-//! it. The row of an enrolment is always locked before that of its course.
+//! Enrolments: one row for a person and a course. Whoever changes one holds the lock of its course, in which the students
+//! are counted in the same transaction.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -24,27 +24,30 @@ use crate::model::{
     title::Title,
 };
 
-/// Locks the row of a person who is being enrolled: whoever erases them waits, or has said so already.
-pub(super) const LOCK_STUDENT: &str = "INSERT INTO students (user_id) VALUES ($1) \
-     ON CONFLICT (user_id) DO UPDATE SET user_id = excluded.user_id";
-/// Asked under that lock.
-const ERASED: &str = "SELECT user_id FROM erased_people WHERE user_id = $1";
-/// Begins an enrolment, or one anew that was cancelled; no row when there is one that lives.
+/// Locks the row of a person who is being enrolled, and says whether they are erased: whoever erases them waits for
+/// that, or has said so already.
+const LOCK_STUDENT: &str = "INSERT INTO students (user_id, is_erased) VALUES ($1, FALSE) \
+     ON CONFLICT (user_id) DO UPDATE SET is_erased = students.is_erased RETURNING is_erased";
+/// The same, and they are erased from then on.
+pub(super) const ERASE_STUDENT: &str = "INSERT INTO students (user_id, is_erased) VALUES ($1, TRUE) \
+     ON CONFLICT (user_id) DO UPDATE SET is_erased = TRUE";
+/// Counts a student, unless the course is no longer the one that they are enrolling in; the course is locked then.
+const COUNT_ENROLLED: &str = "UPDATE courses SET student_count = student_count + $2 \
+     WHERE id = $1 AND state = 'published' AND deleted_at IS NULL AND price = $3 AND currency = $4";
+/// Begins an enrolment, or begins one anew that was cancelled.
 const BEGIN: &str = "INSERT INTO enrollments \
      (id, course_id, student_id, state, price, currency, enrolled_at, updated_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $7) \
      ON CONFLICT (course_id, student_id) DO UPDATE SET state = excluded.state, price = excluded.price, \
      currency = excluded.currency, enrolled_at = excluded.enrolled_at, updated_at = excluded.updated_at \
      WHERE enrollments.state = 'cancelled' RETURNING id";
-/// Counts a student, unless the course is no longer the one that they are enrolling in.
-const COUNT_ENROLLED: &str = "UPDATE courses SET student_count = student_count + $2 \
-     WHERE id = $1 AND state = 'published' AND deleted_at IS NULL AND price = $3 AND currency = $4";
+/// Locks a course and changes nothing.
+const LOCK_COURSE: &str = "UPDATE courses SET student_count = student_count WHERE id = $1";
+/// Asked under that lock.
+const FIND: &str = "SELECT id, state FROM enrollments WHERE course_id = $1 AND student_id = $2";
+const MOVE: &str = "UPDATE enrollments SET state = $2, updated_at = $3 WHERE id = $1";
 /// Counts so many students more.
 const COUNT: &str = "UPDATE courses SET student_count = student_count + $2 WHERE id = $1";
-/// Changes nothing and locks the row, as for courses.
-const LOCK: &str =
-    "UPDATE enrollments SET state = state WHERE course_id = $1 AND student_id = $2 RETURNING id, state";
-const MOVE: &str = "UPDATE enrollments SET state = $2, updated_at = $3 WHERE id = $1";
 
 /// The enrolments with the names of their courses.
 macro_rules! enrollments {
@@ -124,14 +127,14 @@ fn unreadable(column: &str, id: Uuid) -> sqlx::Error {
     sqlx::Error::Decode(format!("enrollments.{column} of {id}").into())
 }
 
-/// A locked enrolment.
+/// An enrolment whose course is locked.
 #[derive(FromRow)]
-struct Locked {
+struct Found {
     id: Uuid,
     state: String,
 }
 
-impl Locked {
+impl Found {
     fn state(&self) -> Result<EnrollmentState, sqlx::Error> {
         EnrollmentState::stored(&self.state).ok_or_else(|| unreadable("state", self.id))
     }
@@ -164,47 +167,57 @@ impl Store {
                     Claim::Reused => return Ok(Enrolled::KeyReused),
                 }
             }
-            sqlx::query(LOCK_STUDENT)
+            let is_erased: bool = sqlx::query_scalar(LOCK_STUDENT)
                 .bind(student_id)
-                .execute(&mut *tx)
+                .fetch_one(&mut *tx)
                 .await?;
-            let erased: Option<Uuid> = sqlx::query_scalar(ERASED)
-                .bind(student_id)
-                .fetch_optional(&mut *tx)
-                .await?;
-            if erased.is_some() {
+            if is_erased {
                 return Ok(Enrolled::Erased);
             }
-            let begun: Option<Uuid> = sqlx::query_scalar(BEGIN)
-                .bind(id)
-                .bind(course.id)
-                .bind(student_id)
-                .bind(state.as_str())
-                .bind(course.price.minor())
-                .bind(course.currency.as_str())
-                .bind(now)
-                .fetch_optional(&mut *tx)
-                .await?;
-            let is_new = IsNew(begun.is_some());
-            if is_new.0 {
-                let counted = sqlx::query(COUNT_ENROLLED)
-                    .bind(course.id)
-                    .bind(state.students())
-                    .bind(course.price.minor())
-                    .bind(course.currency.as_str())
-                    .execute(&mut *tx)
-                    .await?;
-                if counted.rows_affected() == 0 {
-                    return Ok(Enrolled::NotOpen);
+            let row: Option<EnrollmentRow> = sqlx::query_as(enrollments!(
+                "WHERE e.course_id = $1 AND e.student_id = $2 AND e.state <> 'cancelled'"
+            ))
+            .bind(course.id)
+            .bind(student_id)
+            .fetch_optional(&mut *tx)
+            .await?;
+            let answer = match row {
+                Some(row) => (Box::new(Enrollment::try_from(row)?), IsNew(false)),
+                None => {
+                    let counted = sqlx::query(COUNT_ENROLLED)
+                        .bind(course.id)
+                        .bind(state.students())
+                        .bind(course.price.minor())
+                        .bind(course.currency.as_str())
+                        .execute(&mut *tx)
+                        .await?;
+                    if counted.rows_affected() == 0 {
+                        return Ok(Enrolled::NotOpen);
+                    }
+                    let id: Uuid = sqlx::query_scalar(BEGIN)
+                        .bind(id)
+                        .bind(course.id)
+                        .bind(student_id)
+                        .bind(state.as_str())
+                        .bind(course.price.minor())
+                        .bind(course.currency.as_str())
+                        .bind(now)
+                        .fetch_one(&mut *tx)
+                        .await?;
+                    let begun = Enrollment {
+                        id,
+                        slug: course.slug.clone(),
+                        title: course.title.clone(),
+                        student_id,
+                        state,
+                        price: course.price,
+                        currency: course.currency.clone(),
+                        enrolled_at: now,
+                        updated_at: now,
+                    };
+                    (Box::new(begun), IsNew(true))
                 }
-            }
-            let row: EnrollmentRow =
-                sqlx::query_as(enrollments!("WHERE e.course_id = $1 AND e.student_id = $2"))
-                    .bind(course.id)
-                    .bind(student_id)
-                    .fetch_one(&mut *tx)
-                    .await?;
-            let answer = (Box::new(Enrollment::try_from(row)?), is_new);
+            };
             if let Some(once) = once {
                 tx.record(once, &serde_json::to_string(&answer)?).await?;
             }
@@ -220,18 +233,19 @@ impl Store {
     pub async fn cancel(&self, course_id: Uuid, student_id: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
-            let locked: Option<Locked> = sqlx::query_as(LOCK)
+            sqlx::query(LOCK_COURSE).bind(course_id).execute(&mut *tx).await?;
+            let found: Option<Found> = sqlx::query_as(FIND)
                 .bind(course_id)
                 .bind(student_id)
                 .fetch_optional(&mut *tx)
                 .await?;
-            let Some(locked) = locked else { return Ok(false) };
-            let state = locked.state()?;
+            let Some(found) = found else { return Ok(false) };
+            let state = found.state()?;
             if state == EnrollmentState::Cancelled {
                 return Ok(false);
             }
             sqlx::query(MOVE)
-                .bind(locked.id)
+                .bind(found.id)
                 .bind(EnrollmentState::Cancelled.as_str())
                 .bind(now)
                 .execute(&mut *tx)
@@ -261,22 +275,23 @@ impl Store {
     ) -> Result<Confirmed, Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
-            let locked: Option<Locked> = sqlx::query_as(LOCK)
+            sqlx::query(LOCK_COURSE).bind(course_id).execute(&mut *tx).await?;
+            let found: Option<Found> = sqlx::query_as(FIND)
                 .bind(course_id)
                 .bind(student_id)
                 .fetch_optional(&mut *tx)
                 .await?;
-            let Some(locked) = locked else {
+            let Some(found) = found else {
                 return Ok(Confirmed::Absent);
             };
-            match locked.state()? {
+            match found.state()? {
                 EnrollmentState::Cancelled => return Ok(Confirmed::Absent),
                 EnrollmentState::Active => {
                     let paid: Option<String> = sqlx::query_scalar(
                         "SELECT reference FROM payments WHERE reference = $1 AND enrollment_id = $2",
                     )
                     .bind(reference.as_str())
-                    .bind(locked.id)
+                    .bind(found.id)
                     .fetch_optional(&mut *tx)
                     .await?;
                     if paid.is_none() {
@@ -289,7 +304,7 @@ impl Store {
                          ON CONFLICT (reference) DO NOTHING",
                     )
                     .bind(reference.as_str())
-                    .bind(locked.id)
+                    .bind(found.id)
                     .bind(now)
                     .execute(&mut *tx)
                     .await?;
@@ -297,7 +312,7 @@ impl Store {
                         return Ok(Confirmed::ReferenceUsed);
                     }
                     sqlx::query(MOVE)
-                        .bind(locked.id)
+                        .bind(found.id)
                         .bind(EnrollmentState::Active.as_str())
                         .bind(now)
                         .execute(&mut *tx)
@@ -310,7 +325,7 @@ impl Store {
                 }
             }
             let row: EnrollmentRow = sqlx::query_as(enrollments!("WHERE e.id = $1"))
-                .bind(locked.id)
+                .bind(found.id)
                 .fetch_one(&mut *tx)
                 .await?;
             let enrollment = Enrollment::try_from(row)?;
@@ -372,14 +387,18 @@ impl Store {
     pub async fn forget_enrollment(&self, id: Uuid) -> Result<(), Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
-            let gone: Option<(Uuid, String)> =
-                sqlx::query_as("DELETE FROM enrollments WHERE id = $1 RETURNING course_id, state")
+            let course_id: Option<Uuid> =
+                sqlx::query_scalar("SELECT course_id FROM enrollments WHERE id = $1")
                     .bind(id)
                     .fetch_optional(&mut *tx)
                     .await?;
-            let Some((course_id, state)) = gone else {
-                return Ok(());
-            };
+            sqlx::query(LOCK_COURSE).bind(course_id).execute(&mut *tx).await?;
+            let gone: Option<String> =
+                sqlx::query_scalar("DELETE FROM enrollments WHERE id = $1 RETURNING state")
+                    .bind(id)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+            let Some(state) = gone else { return Ok(()) };
             let state = EnrollmentState::stored(&state).ok_or_else(|| unreadable("state", id))?;
             if state.students() > 0 {
                 sqlx::query(COUNT)

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use service_runtime::{database::BeginWrite, on};
 use uuid::Uuid;
 
-use super::{Error, Store, course::LOCK, enrollment::LOCK_STUDENT, instructor::Teaching, row::CourseRow};
+use super::{Error, Store, course::LOCK, enrollment::ERASE_STUDENT, instructor::Teaching, row::CourseRow};
 use crate::model::{course::Course, instructor::Person};
 
 /// What became of a course whose instructor leaves.
@@ -28,7 +28,7 @@ impl Store {
             let mut tx = pool.begin_write().await?;
             // Whoever is making them a student or an instructor at this moment has the lock of one of these rows: either
             // they are done, and what they wrote is found afterwards, or they see that the person is erased.
-            sqlx::query(LOCK_STUDENT).bind(user_id).execute(&mut *tx).await?;
+            sqlx::query(ERASE_STUDENT).bind(user_id).execute(&mut *tx).await?;
             sqlx::query(
                 "INSERT INTO instructors (user_id, username, first_name, last_name) VALUES ($1, '', '', '') \
                  ON CONFLICT (user_id) DO UPDATE SET username = '', first_name = '', last_name = ''",
@@ -160,17 +160,16 @@ impl Store {
         })
     }
 
-    /// Forgets the names of a person who teaches nothing and is enrolled in nothing, and that courses came to them.
+    /// Forgets the names of a person who teaches nothing, and that courses came to them.
     ///
     /// # Errors
-    /// When the database does not answer, or they teach something or are enrolled in something.
+    /// When the database does not answer, or they teach something.
     pub async fn forget_person(&self, user_id: Uuid) -> Result<(), Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
             for statement in [
                 "DELETE FROM inheritances WHERE heir_id = $1",
                 "DELETE FROM instructors WHERE user_id = $1",
-                "DELETE FROM students WHERE user_id = $1",
             ] {
                 sqlx::query(statement).bind(user_id).execute(&mut *tx).await?;
             }

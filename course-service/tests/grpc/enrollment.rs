@@ -34,6 +34,8 @@ on_both![
     who_enrols_makes_no_other_version,
     enrolling_at_once_is_one_enrolment,
     a_reference_pays_once_under_any_concurrency,
+    who_pays_and_leaves_at_once_is_counted_once_or_not_at_all,
+    a_course_is_edited_while_people_enrol,
     the_number_of_students_is_true_whatever_happens_at_once,
 ];
 
@@ -640,6 +642,62 @@ async fn a_reference_pays_once_under_any_concurrency(place: &Place) {
         }
     }
     assert_eq!(counted(&ann, "rust").await, 8);
+}
+
+async fn who_pays_and_leaves_at_once_is_counted_once_or_not_at_all(place: &Place) {
+    let world = World::at(place).await;
+    let ann = world.staff("ann");
+    ann.published("Rust", "10.99").await.unwrap();
+    for round in 0..6 {
+        let students: Vec<_> = (0..8)
+            .map(|number| world.user(&format!("user-{round}-{number}")))
+            .collect();
+        for student in &students {
+            student.enroll("rust").await.unwrap();
+        }
+        let all = students.iter().map(async |student| {
+            let reference = format!("INV-{}", student.id);
+            let (confirmed, left) = tokio::join!(
+                ann.confirm("rust", student.id, &reference),
+                student.cancel("rust")
+            );
+            left.unwrap();
+            if let Err(refused) = confirmed {
+                assert_eq!(refused.reason, "ENROLLMENT_NOT_FOUND");
+            }
+        });
+        join_all(all).await;
+        assert_eq!(counted(&ann, "rust").await, 0, "round {round}");
+    }
+}
+
+async fn a_course_is_edited_while_people_enrol(place: &Place) {
+    let world = World::at(place).await;
+    let (ann, bob) = (world.staff("ann"), world.staff("bob"));
+    ann.published("Rust", "0.00").await.unwrap();
+    let people = (0..10).map(|number| world.user(&format!("user-{number}")));
+    let people: Vec<_> = people.collect();
+    let come_and_go = people.iter().map(async |student| {
+        for _ in 0..6 {
+            student.enroll("rust").await.unwrap();
+            student.cancel("rust").await.unwrap();
+        }
+        student.enroll("rust").await.unwrap();
+    });
+    let edit = async {
+        for number in 0..20 {
+            let course = Course {
+                title: format!("Rust {number}"),
+                ..Course::default()
+            };
+            ann.update("rust", &["title"], course).await.unwrap();
+            ann.add("rust", bob.id).await.unwrap();
+            ann.remove("rust", bob.id).await.unwrap();
+        }
+    };
+    tokio::join!(join_all(come_and_go), edit);
+    let course = ann.get("rust").await.unwrap();
+    assert_eq!((course.student_count, &*course.title), (10, "Rust 19"));
 }
 
 async fn the_number_of_students_is_true_whatever_happens_at_once(place: &Place) {

@@ -38,7 +38,11 @@ async fn traces(place: &Place, user: &Caller, name: &str) -> Vec<String> {
     let found = rows::holding(&place.url, &[&id, &simple, &format!("{name}@example.org")]).await;
     found
         .into_iter()
-        .filter(|row| !row.contains("erased_people") && !row.contains("inheritances"))
+        .filter(|row| {
+            !["erased_people", "students", "inheritances"]
+                .iter()
+                .any(|table| row.contains(table))
+        })
         .collect()
 }
 
