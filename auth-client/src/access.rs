@@ -220,7 +220,7 @@ impl<I: Identify> AccessLayer<I> {
             // A method that says nothing is not built, so that this is one for services.
             Audience::Service | Audience::Unspecified => return Err(not_a_service().into()),
             Audience::Visitor => self.caller(policy, context, request).await?,
-            Audience::User | Audience::Instructor | Audience::CourseStaff | Audience::Staff => {
+            Audience::User | Audience::Instructor | Audience::StaffByCourse | Audience::Staff => {
                 let caller = self.caller(policy, context, request).await?;
                 let caller = caller.ok_or_else(no_token)?;
                 if let Some(status) = self.refusal(policy, &*caller) {
@@ -245,7 +245,7 @@ impl<I: Identify> AccessLayer<I> {
             return Some(not_staff(policy.staff_refusal));
         }
         // Whether they would otherwise be allowed, the method alone can tell where a course decides it.
-        let depends_on_course = matches!(policy.audience, Audience::Instructor | Audience::CourseStaff);
+        let depends_on_course = matches!(policy.audience, Audience::Instructor | Audience::StaffByCourse);
         let max_age = policy.second_factor.filter(|_| !depends_on_course)?;
         let has_proved = caller.has_second_factor(max_age, self.clock.now());
         (!has_proved).then(|| step_up_needed(max_age))

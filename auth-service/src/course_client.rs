@@ -170,7 +170,11 @@ fn held_enrollment(enrollment: HeldEnrollmentMessage) -> Option<HeldEnrollment> 
         currency: enrollment.currency,
         enrolled_at: time(enrollment.enrolled_at?)?,
         updated_at: time(enrollment.updated_at?)?,
-        payments: enrollment.payment_references,
+        payments: enrollment
+            .payments
+            .into_iter()
+            .map(|payment| Some((payment.reference, time(payment.confirmed_at?)?)))
+            .collect::<Option<_>>()?,
     })
 }
 

@@ -4,6 +4,7 @@ CREATE TABLE students (
     user_id UUID PRIMARY KEY,
     is_erased BOOLEAN NOT NULL
 );
+INSERT INTO students (user_id, is_erased) SELECT user_id, TRUE FROM erased_people;
 
 -- Who studies what: one row for a person and a course, whatever became of it.
 CREATE TABLE enrollments (

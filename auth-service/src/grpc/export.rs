@@ -72,7 +72,14 @@ fn enrollment(enrollment: HeldEnrollment) -> course::HeldEnrollment {
         currency: enrollment.currency,
         enrolled_at: Some(timestamp(enrollment.enrolled_at)),
         updated_at: Some(timestamp(enrollment.updated_at)),
-        payment_references: enrollment.payments,
+        payments: enrollment
+            .payments
+            .into_iter()
+            .map(|(reference, confirmed_at)| course::HeldPayment {
+                reference,
+                confirmed_at: Some(timestamp(confirmed_at)),
+            })
+            .collect(),
     }
 }
 

@@ -37,8 +37,8 @@ pub struct HeldEnrollment {
     pub enrolled_at: DateTime<Utc>,
     /// When the state last changed.
     pub updated_at: DateTime<Utc>,
-    /// The references of the payments for it.
-    pub payments: Vec<String>,
+    /// The references of the payments for it, and when they were confirmed.
+    pub payments: Vec<(String, DateTime<Utc>)>,
 }
 
 /// A course that a person teaches.

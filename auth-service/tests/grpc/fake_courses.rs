@@ -10,7 +10,7 @@ use std::{
 
 use proto::course::v1::{
     EnrolledCourse, EraseUserRequest, EraseUserResponse, ExportUserRequest, ExportUserResponse,
-    HeldEnrollment, Instructor, TaughtCourse,
+    HeldEnrollment, HeldPayment, Instructor, TaughtCourse,
     person_service_server::{PersonService, PersonServiceServer},
 };
 use service_runtime::{grpc, lifecycle::Tasks, listen, telemetry::Tracer};
@@ -163,7 +163,13 @@ pub fn enrollment() -> HeldEnrollment {
             seconds: 1_700_000_300,
             nanos: 0,
         }),
-        payment_references: vec!["INV-1".to_owned(), "INV-2".to_owned()],
+        payments: vec![HeldPayment {
+            reference: "INV-1".to_owned(),
+            confirmed_at: Some(prost_types::Timestamp {
+                seconds: 1_700_000_250,
+                nanos: 7_000,
+            }),
+        }],
     }
 }
 

@@ -26,12 +26,12 @@ impl Call {
         self.caller.as_deref().ok_or(Error::NoToken)
     }
 
-    pub(super) fn is_staff(&self) -> bool {
+    fn is_staff(&self) -> bool {
         self.caller.as_ref().is_some_and(|caller| caller.is_staff)
     }
 
-    /// Whether the caller may know that the course is there.
-    pub(super) fn sees(&self, course: &Course) -> bool {
+    /// Whether the course is there for the caller, whatever they study.
+    fn sees(&self, course: &Course) -> bool {
         course.deleted_at.is_none() && (self.is_staff() || course.state == State::Published)
     }
 
@@ -69,20 +69,41 @@ impl Courses {
     /// The course of this slug, if the caller may see it.
     pub(super) async fn visible(&self, call: &Call, slug: &str) -> Result<Course, Error> {
         let found = self.found(slug).await?;
-        if !call.sees(&found.course) && !self.studies_archived(call, &found.course).await? {
+        if !self.may_know(call, &found.course).await? {
             return Err(Error::CourseNotFound);
         }
         found.by_its_slug()
     }
 
-    /// Whether the course is closed to all but its students, and the caller is one of them.
-    async fn studies_archived(&self, call: &Call, course: &Course) -> Result<bool, Error> {
+    /// Whether the caller may know that the course is there: an archived one is for its students, too.
+    async fn may_know(&self, call: &Call, course: &Course) -> Result<bool, Error> {
+        if call.sees(course) {
+            return Ok(true);
+        }
         match &call.caller {
             Some(caller) if course.deleted_at.is_none() && course.state == State::Archived => {
                 Ok(self.store.is_student(course.id, caller.user_id).await?)
             }
             _ => Ok(false),
         }
+    }
+
+    /// The course of this slug, for staff; `refusal` if the caller is none and may know of it.
+    pub(super) async fn administered(
+        &self,
+        call: &Call,
+        slug: &str,
+        refusal: Error,
+    ) -> Result<Course, Error> {
+        if call.is_staff() {
+            return self.visible(call, slug).await;
+        }
+        let found = self.found(slug).await?;
+        if !self.may_know(call, &found.course).await? {
+            return Err(Error::CourseHidden);
+        }
+        found.by_its_slug()?;
+        Err(refusal)
     }
 
     /// The course of this slug and its instructor who calls; `refusal` if they are none or no longer staff.
@@ -117,11 +138,9 @@ impl Courses {
     ) -> Result<(Course, &'a Caller), Error> {
         let caller = call.known()?;
         let found = self.found(slug).await?;
-        let hidden = match call.sees(&found.course) {
+        let hidden = match self.may_know(call, &found.course).await? {
             true => None,
             false if teaches(caller, &found.course) => deleted,
-            // A student of an archived course may know of it.
-            false if self.studies_archived(call, &found.course).await? => None,
             false => Some(Error::CourseHidden),
         };
         if let Some(error) = hidden {

@@ -9,6 +9,8 @@ use crate::model::course::Course;
 pub const KEPT: TimeDelta = TimeDelta::days(30);
 /// How many courses are purged by one statement, so that none holds a lock for long.
 const BATCH: i64 = 100;
+/// How many of their enrolments, before them.
+const ENROLLMENTS: i64 = 1_000;
 
 impl Courses {
     /// Deletes the version of a course that the etag names.
@@ -48,9 +50,17 @@ impl Courses {
         if etag.is_empty() {
             return Err(Error::EtagRequired);
         }
+        let now = self.clock.now();
         let rule = |course: &mut Course| {
             if course.instructor(caller.user_id).is_none() {
                 return Err(Error::CourseHidden);
+            }
+            // It is being purged, or about to be.
+            if course
+                .deleted_at
+                .is_some_and(|deleted_at| deleted_at < now - KEPT)
+            {
+                return Err(Error::CourseNotFound);
             }
             if course.deleted_at.is_some() && !course.is_version(etag) {
                 return Err(Error::EtagMismatch);
@@ -58,7 +68,7 @@ impl Courses {
             course.deleted_at = None;
             Ok(())
         };
-        settled(self.store.change(course.id, None, self.clock.now(), rule).await?)
+        settled(self.store.change(course.id, None, now, rule).await?)
     }
 
     /// Removes the courses for good that were deleted long enough ago; says how many.
@@ -66,9 +76,11 @@ impl Courses {
     /// # Errors
     /// [`Error::Store`]. What was done stays done.
     pub async fn purge_deleted(&self) -> Result<u64, Error> {
+        let before = self.clock.now() - KEPT;
+        while self.store.purge_enrollments(before, ENROLLMENTS).await? > 0 {}
         let mut purged = 0;
         loop {
-            let batch = self.store.purge_deleted(self.clock.now() - KEPT, BATCH).await?;
+            let batch = self.store.purge_deleted(before, BATCH).await?;
             purged += batch;
             if batch < BATCH.unsigned_abs() {
                 return Ok(purged);

@@ -1,7 +1,6 @@
 //! Who studies a course: everybody for themself, at once where it costs nothing, else once a payment is confirmed.
 
 use auth_client::authorize::AuthError;
-use service_runtime::{field::FieldError, page_token::page_size};
 use uuid::Uuid;
 
 use super::{Call, Courses, Error, once::once};
@@ -92,8 +91,8 @@ impl Courses {
     /// Makes a student's pending enrolment active, for a payment with this reference. Repeating it changes nothing.
     ///
     /// # Errors
-    /// [`Error::CourseNotFound`], [`Error::SlugChanged`], [`Error::StaffRequiredToConfirm`], [`Error::Fields`],
-    /// [`Error::EnrollmentNotFound`], [`Error::EnrollmentNotPending`], [`Error::PaymentReferenceUsed`].
+    /// [`Error::CourseNotFound`], [`Error::CourseHidden`], [`Error::SlugChanged`], [`Error::StaffRequiredToConfirm`],
+    /// [`Error::Fields`], [`Error::EnrollmentNotFound`], [`Error::EnrollmentNotPending`], [`Error::PaymentReferenceUsed`].
     pub async fn confirm_enrollment(
         &self,
         call: &Call,
@@ -101,10 +100,9 @@ impl Courses {
         user_id: &str,
         reference: &str,
     ) -> Result<Named, Error> {
-        let course = self.visible(call, slug).await?;
-        if !call.is_staff() {
-            return Err(Error::StaffRequiredToConfirm);
-        }
+        let course = self
+            .administered(call, slug, Error::StaffRequiredToConfirm)
+            .await?;
         let mut faults = Vec::new();
         let user_id = noted(&mut faults, "user_id", user_id::parse(user_id));
         let reference = noted(
@@ -136,7 +134,8 @@ impl Courses {
     /// A page of the enrolments in a course. Who was erased a moment ago is not in it.
     ///
     /// # Errors
-    /// [`Error::CourseNotFound`], [`Error::SlugChanged`], [`Error::StaffRequiredForStudents`], [`Error::Fields`].
+    /// [`Error::CourseNotFound`], [`Error::CourseHidden`], [`Error::SlugChanged`], [`Error::StaffRequiredForStudents`],
+    /// [`Error::Fields`].
     pub async fn students(
         &self,
         call: &Call,
@@ -144,14 +143,13 @@ impl Courses {
         size: i32,
         page_token: &str,
     ) -> Result<EnrollmentsPage, Error> {
-        let course = self.visible(call, slug).await?;
-        if !call.is_staff() {
-            return Err(Error::StaffRequiredForStudents);
-        }
+        let course = self
+            .administered(call, slug, Error::StaffRequiredForStudents)
+            .await?;
         let scope = ("students", course.id);
         let (size, after) = self.asked_page(&scope, size, page_token)?;
         let mut enrollments = self.store.students(course.id, after, size + 1).await?;
-        let next_page_token = self.cut(&scope, &mut enrollments, size);
+        let next_page_token = self.cut_page(&scope, &mut enrollments, size, cursor);
         let ids: Vec<Uuid> = enrollments.iter().map(|one| one.student_id).collect();
         let mut users = match ids.is_empty() {
             true => Vec::new(),
@@ -182,7 +180,7 @@ impl Courses {
         let scope = ("enrollments", caller.user_id);
         let (size, after) = self.asked_page(&scope, size, page_token)?;
         let mut enrollments = self.store.enrollments_of(caller.user_id, after, size + 1).await?;
-        let next_page_token = self.cut(&scope, &mut enrollments, size);
+        let next_page_token = self.cut_page(&scope, &mut enrollments, size, cursor);
         let named = enrollments.into_iter().map(|enrollment| Named {
             enrollment,
             username: caller.username.clone(),
@@ -192,36 +190,9 @@ impl Courses {
             next_page_token,
         })
     }
+}
 
-    /// How many enrolments are asked for, and after which one.
-    fn asked_page(
-        &self,
-        scope: &(&str, Uuid),
-        size: i32,
-        page_token: &str,
-    ) -> Result<(i64, Option<Cursor>), Error> {
-        let mut faults: Vec<FieldError> = Vec::new();
-        let size = noted(&mut faults, "page_size", page_size(size));
-        let after = noted(
-            &mut faults,
-            "page_token",
-            self.page_tokens.decode(scope, page_token),
-        );
-        match (size, after) {
-            (Some(size), Some(after)) => Ok((size, after)),
-            _ => Err(Error::Fields(faults)),
-        }
-    }
-
-    /// Cuts a list that was read one too far, and makes the token of the next page if there is one.
-    fn cut(&self, scope: &(&str, Uuid), enrollments: &mut Vec<Enrollment>, size: i64) -> String {
-        let size = usize::try_from(size).unwrap_or(0);
-        if enrollments.len() <= size {
-            return String::new();
-        }
-        enrollments.truncate(size);
-        let last = enrollments.last().map(|last| (last.enrolled_at, last.id));
-        last.map(|last| self.page_tokens.encode(scope, &last))
-            .unwrap_or_default()
-    }
+/// The place of an enrolment in a list.
+fn cursor(enrollment: &Enrollment) -> Cursor {
+    (enrollment.enrolled_at, enrollment.id)
 }

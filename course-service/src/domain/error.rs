@@ -16,8 +16,8 @@ pub enum Error {
     /// There is no such course, or none that this caller may see.
     #[error("no such course")]
     CourseNotFound,
-    /// The caller is told the same, and had not the rights to change the course that is there.
-    #[error("no such course for this caller, who was about to change it")]
+    /// The caller is told the same, and had not the rights for what they were about to do with the course that is there.
+    #[error("no such course for this caller, who has not the rights for the call either")]
     CourseHidden,
     /// The course has another slug now.
     #[error("the course is called {0} now")]

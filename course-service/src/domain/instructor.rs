@@ -1,7 +1,6 @@
 //! Who teaches a course: the first instructor first, never nobody, only staff.
 
 use auth_client::authorize::Caller;
-use service_runtime::page_token::page_size;
 use uuid::Uuid;
 
 use super::{
@@ -50,27 +49,11 @@ impl Courses {
     ) -> Result<InstructorsPage, Error> {
         let course = self.get(call, slug).await?;
         let scope = ("instructors", course.id);
-        let mut faults = Vec::new();
-        let size = noted(&mut faults, "page_size", page_size(size));
-        let after = noted(
-            &mut faults,
-            "page_token",
-            self.page_tokens.decode::<i64>(&scope, page_token),
-        );
-        let (Some(size), Some(after)) = (size, after) else {
-            return Err(Error::Fields(faults));
-        };
-        let size = usize::try_from(size).unwrap_or(0);
-        let after = after.unwrap_or(0);
-        let mut rest = course
-            .instructors
-            .into_iter()
-            .filter(|instructor| instructor.position > after);
-        let instructors: Vec<Instructor> = rest.by_ref().take(size).collect();
-        let next_page_token = match (rest.next(), instructors.last()) {
-            (Some(_), Some(last)) => self.page_tokens.encode(&scope, &last.position),
-            _ => String::new(),
-        };
+        let (size, after) = self.asked_page(&scope, size, page_token)?;
+        let after: i64 = after.unwrap_or(0);
+        let mut instructors = course.instructors;
+        instructors.retain(|instructor| instructor.position > after);
+        let next_page_token = self.cut_page(&scope, &mut instructors, size, |last| last.position);
         Ok(InstructorsPage {
             instructors,
             next_page_token,

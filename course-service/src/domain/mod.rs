@@ -10,6 +10,7 @@ mod instructor;
 mod listing;
 pub mod names;
 mod once;
+mod page;
 pub mod patch;
 mod person;
 pub mod pricing;

@@ -3,8 +3,8 @@
 use auth_client::{access::Grant, authorize::Caller};
 use proto::course::v1::{
     EraseUserRequest, EraseUserResponse, ExportUserRequest, ExportUserResponse,
-    HeldEnrollment as HeldEnrollmentMessage, Instructor, TaughtCourse as TaughtCourseMessage,
-    person_service_server::PersonService,
+    HeldEnrollment as HeldEnrollmentMessage, HeldPayment as HeldPaymentMessage, Instructor,
+    TaughtCourse as TaughtCourseMessage, person_service_server::PersonService,
 };
 use service_runtime::{field::FieldError, grpc::context::RequestContext};
 use tonic::{Request, Response, Status};
@@ -17,7 +17,7 @@ use crate::{
     domain::{Courses, Error, user_id_of},
     model::{
         instructor::Person,
-        person::{Erased, Held, HeldEnrollment, TaughtCourse},
+        person::{Erased, Held, HeldEnrollment, HeldPayment, TaughtCourse},
     },
 };
 
@@ -119,7 +119,14 @@ fn encode_enrollment(held: HeldEnrollment) -> HeldEnrollmentMessage {
         currency: enrollment.currency.as_str().to_owned(),
         enrolled_at: Some(timestamp(enrollment.enrolled_at)),
         updated_at: Some(timestamp(enrollment.updated_at)),
-        payment_references: held.payments,
+        payments: held.payments.into_iter().map(encode_payment).collect(),
+    }
+}
+
+fn encode_payment(payment: HeldPayment) -> HeldPaymentMessage {
+    HeldPaymentMessage {
+        reference: payment.reference,
+        confirmed_at: Some(timestamp(payment.confirmed_at)),
     }
 }
 

@@ -25,8 +25,17 @@ pub struct Held {
 pub struct HeldEnrollment {
     /// The enrolment.
     pub enrollment: Enrollment,
-    /// The references of the payments for it, the first one first.
-    pub payments: Vec<String>,
+    /// The payments for it, the first one first.
+    pub payments: Vec<HeldPayment>,
+}
+
+/// A payment that was confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldPayment {
+    /// Its reference.
+    pub reference: String,
+    /// When it was confirmed.
+    pub confirmed_at: DateTime<Utc>,
 }
 
 /// A course that a person teaches.

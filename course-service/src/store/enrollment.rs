@@ -81,11 +81,11 @@ pub struct IsNew(pub bool);
 /// What confirming a payment came to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Confirmed {
-    /// The enrolment is active by this payment, maybe since an earlier call.
+    /// The enrolment is active, and this payment is for it, maybe since an earlier call.
     Done(Box<Enrollment>),
     /// The person is not enrolled, or no longer.
     Absent,
-    /// It is active, and not by this payment.
+    /// It is active, and this payment was never for it.
     NotPending,
     /// The reference paid for something before.
     ReferenceUsed,
@@ -412,6 +412,22 @@ impl Store {
         })
     }
 
+    /// Removes up to `limit` enrolments in courses that were deleted before `before`; says how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn purge_enrollments(&self, before: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
+        Ok(on!(&self.writes, |pool| sqlx::query(
+            "DELETE FROM enrollments WHERE id IN (SELECT e.id FROM courses JOIN enrollments e \
+             ON e.course_id = courses.id WHERE courses.deleted_at < $1 LIMIT $2)",
+        )
+        .bind(before)
+        .bind(limit)
+        .execute(pool)
+        .await
+        .map(|done| done.rows_affected()))?)
+    }
+
     /// Up to `limit` enrolments in a course, the newest first, after `after`.
     ///
     /// # Errors
@@ -436,7 +452,8 @@ impl Store {
         read(rows)
     }
 
-    /// Up to `limit` enrolments of a person, the newest first, after `after`; not those in deleted courses.
+    /// Up to `limit` enrolments of a person, the newest first, after `after`; not those in deleted courses, nor those that
+    /// they left in courses that are not published any more.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -447,8 +464,10 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Enrollment>, Error> {
         let (time, id) = after.unwrap_or(FIRST);
-        let rows: Vec<EnrollmentRow> = on!(&self.reads, |pool| sqlx::query_as(enrollments!(
-            "WHERE e.student_id = $1 AND courses.deleted_at IS NULL AND (e.enrolled_at, e.id) < ($2, $3) \
+        let rows: Vec<EnrollmentRow> = on!(&self.reads, |pool| {
+            sqlx::query_as(enrollments!(
+            "WHERE e.student_id = $1 AND courses.deleted_at IS NULL \
+             AND (e.state <> 'cancelled' OR courses.state = 'published') AND (e.enrolled_at, e.id) < ($2, $3) \
              ORDER BY e.enrolled_at DESC, e.id DESC LIMIT $4"
         ))
         .bind(student_id)
@@ -456,7 +475,8 @@ impl Store {
         .bind(id)
         .bind(limit)
         .fetch_all(pool)
-        .await)?;
+        .await
+        })?;
         read(rows)
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::model::{
     instructor::Person,
-    person::{Held, HeldEnrollment, TaughtCourse},
+    person::{Held, HeldEnrollment, HeldPayment, TaughtCourse},
     slug::Slug,
     state::State,
     title::Title,
@@ -29,12 +29,12 @@ struct TaughtRow {
     deleted_at: Option<DateTime<Utc>>,
 }
 
-/// Names, courses, enrolments, and by which references those were paid.
+/// Names, courses, enrolments, and the payments for those.
 type HeldRows = (
     Option<(String, String, String)>,
     Vec<TaughtRow>,
     Vec<EnrollmentRow>,
-    Vec<(Uuid, String)>,
+    Vec<(Uuid, String, DateTime<Utc>)>,
 );
 
 impl Store {
@@ -66,10 +66,12 @@ impl Store {
             .fetch_all(pool)
             .await?;
             let payments = sqlx::query_as(
-                "SELECT e.id, p.reference FROM enrollments e JOIN payments p ON p.enrollment_id = e.id \
-                 WHERE e.student_id = $1 ORDER BY p.confirmed_at, p.reference",
+                "SELECT enrollment_id, reference, confirmed_at FROM payments WHERE enrollment_id IN \
+                 (SELECT id FROM enrollments WHERE student_id = $1 ORDER BY enrolled_at DESC, id DESC LIMIT $2) \
+                 ORDER BY confirmed_at, reference",
             )
             .bind(user_id)
+            .bind(limit)
             .fetch_all(pool)
             .await?;
             Ok::<_, sqlx::Error>((names, courses, enrolled, payments))
@@ -94,14 +96,18 @@ impl Store {
         let mut enrollments = read(enrolled)?;
         let has_more_enrollments = enrollments.len() > most;
         enrollments.truncate(most);
-        let mut references: HashMap<Uuid, Vec<String>> = HashMap::new();
-        for (id, reference) in payments {
-            references.entry(id).or_default().push(reference);
+        let mut paid: HashMap<Uuid, Vec<HeldPayment>> = HashMap::new();
+        for (id, reference, confirmed_at) in payments {
+            let payment = HeldPayment {
+                reference,
+                confirmed_at,
+            };
+            paid.entry(id).or_default().push(payment);
         }
         let enrollments = enrollments
             .into_iter()
             .map(|enrollment| HeldEnrollment {
-                payments: references.remove(&enrollment.id).unwrap_or_default(),
+                payments: paid.remove(&enrollment.id).unwrap_or_default(),
                 enrollment,
             })
             .collect();

@@ -23,6 +23,7 @@ on_both![
     deleting_and_taking_back_at_once_ends_in_one_of_the_two,
     names_follow_people_into_deleted_courses,
     after_thirty_days_it_is_gone_for_good,
+    what_is_about_to_be_purged_cannot_be_had_back,
     former_slugs_lead_to_deleting_as_to_everything,
 ];
 
@@ -258,6 +259,10 @@ async fn after_thirty_days_it_is_gone_for_good(place: &Place) {
     let world = World::at(place).await;
     let (ann, fresh, course) = teaching(&world).await;
     ann.create("Go").await.unwrap();
+    let students = [world.user("sam"), world.user("tom")];
+    for student in &students {
+        student.enroll("rust").await.unwrap();
+    }
     fresh.delete("rust", &course.etag).await.unwrap();
     let mut courses = world.courses(place);
     for (later, purged) in [
@@ -267,11 +272,39 @@ async fn after_thirty_days_it_is_gone_for_good(place: &Place) {
         courses.clock = Clock::jumping();
         courses.clock.turn(later);
         assert_eq!(courses.purge_deleted().await.unwrap(), purged, "{later}");
+        for student in &students {
+            let left = place.store.enrollment_ids(student.id, 9).await.unwrap();
+            assert_eq!(left.len(), usize::from(purged == 0), "{later}");
+        }
     }
     assert_eq!(what(fresh.undelete("rust", &course.etag).await), is(ABSENT));
     let again = ann.create("Rust").await.unwrap();
     assert_eq!(again.slug, "rust", "title and slug are free");
     assert!(ann.get("go").await.is_ok());
+}
+
+async fn what_is_about_to_be_purged_cannot_be_had_back(place: &Place) {
+    let world = World::at(place).await;
+    let (_, fresh, course) = teaching(&world).await;
+    fresh.delete("rust", &course.etag).await.unwrap();
+    let id = course.id.parse().unwrap();
+    // Its enrolments may be gone already, though nobody has come by for the course.
+    for (ago, is_there) in [
+        (TimeDelta::days(30) + TimeDelta::minutes(1), false),
+        (TimeDelta::days(30) - TimeDelta::minutes(1), true),
+    ] {
+        let now = Clock::system().now();
+        let earlier = |course: &mut course_service::model::course::Course| {
+            course.deleted_at = Some(now - ago);
+            Ok::<_, std::convert::Infallible>(())
+        };
+        place.store.change(id, None, now, earlier).await.unwrap();
+        let restored = fresh.undelete("rust", &course.etag).await;
+        assert_eq!(restored.is_ok(), is_there, "{ago}: {restored:?}");
+        if let Err(refused) = restored {
+            assert_eq!(refused.what(), ABSENT);
+        }
+    }
 }
 
 async fn former_slugs_lead_to_deleting_as_to_everything(place: &Place) {

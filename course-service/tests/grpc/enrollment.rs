@@ -27,6 +27,8 @@ on_both![
     only_staff_see_and_confirm_students,
     an_archived_course_stays_open_to_its_students,
     a_student_may_leave_whatever_became_of_the_course,
+    who_left_learns_nothing_more_of_a_course,
+    whoever_asks_without_the_rights_is_told_to_the_trail,
     lists_come_in_pages_of_their_own,
     a_retry_with_the_same_key_enrols_once,
     hostile_input_is_refused_by_its_field,
@@ -381,6 +383,89 @@ async fn a_student_may_leave_whatever_became_of_the_course(place: &Place) {
     assert_refused(sam.cancel("rust").await, Code::NotFound, "COURSE_NOT_FOUND");
 }
 
+async fn who_left_learns_nothing_more_of_a_course(place: &Place) {
+    let world = World::at(place).await;
+    let ann = world.staff("ann");
+    let [active, pending, former] = ["active", "pending", "former"].map(|name| world.user(name));
+    ann.published("Rust", "10.99").await.unwrap();
+    for student in [&active, &pending, &former] {
+        student.enroll("rust").await.unwrap();
+    }
+    ann.confirm("rust", active.id, "INV-1").await.unwrap();
+    former.cancel("rust").await.unwrap();
+    assert_eq!(
+        former.own_enrollments().await.unwrap(),
+        [("rust".to_owned(), Cancelled)]
+    );
+    for hidden in ["is_draft", "is_archived"] {
+        let course = Course {
+            is_draft: hidden == "is_draft",
+            is_archived: hidden == "is_archived",
+            ..Course::default()
+        };
+        ann.update("rust", &[hidden], course).await.unwrap();
+        assert_eq!(former.own_enrollments().await.unwrap(), [], "{hidden}");
+        // Whoever is in it yet may want to leave.
+        assert_eq!(
+            active.own_enrollments().await.unwrap(),
+            [("rust".to_owned(), Active)]
+        );
+        assert_eq!(
+            pending.own_enrollments().await.unwrap(),
+            [("rust".to_owned(), Pending)]
+        );
+    }
+    ann.publish("rust").await.unwrap();
+    assert_eq!(
+        former.own_enrollments().await.unwrap(),
+        [("rust".to_owned(), Cancelled)]
+    );
+}
+
+async fn whoever_asks_without_the_rights_is_told_to_the_trail(place: &Place) {
+    let world = World::at(place).await;
+    let (ann, sam) = (world.staff("ann"), world.user("sam"));
+    ann.published("Rust", "0.00").await.unwrap();
+    ann.create("Draft").await.unwrap();
+    // Whether they may know of the course or not; of one that is not there nothing is told.
+    for slug in ["rust", "draft", "nothing"] {
+        sam.students(slug).await.unwrap_err();
+        sam.confirm(slug, sam.id, "INV-1").await.unwrap_err();
+    }
+    // What everybody may try is no attempt.
+    sam.enroll("draft").await.unwrap_err();
+    sam.cancel("draft").await.unwrap_err();
+    let begun = std::time::Instant::now();
+    let told = loop {
+        let told = world.auth.recorded();
+        let times: i32 = told.iter().map(|one| one.times).sum();
+        if times >= 4 {
+            break told;
+        }
+        assert!(begun.elapsed().as_secs() < 30, "{told:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    };
+    let mut told: Vec<_> = told
+        .into_iter()
+        .map(|one| (one.method, one.actor_id, one.times))
+        .collect();
+    told.sort_unstable();
+    let method = |name: &str| format!("onlineedu.course.v1.EnrollmentService/{name}");
+    let (who, each) = (sam.id.to_string(), |name: &str| {
+        told.iter()
+            .filter(|one| one.0 == method(name))
+            .map(|one| one.2)
+            .sum::<i32>()
+    });
+    assert_eq!(
+        (each("ListStudents"), each("ConfirmEnrollment")),
+        (2, 2),
+        "{told:?}"
+    );
+    assert!(told.iter().all(|one| one.1 == who), "{told:?}");
+    assert_eq!(told.iter().map(|one| one.2).sum::<i32>(), 4);
+}
+
 async fn lists_come_in_pages_of_their_own(place: &Place) {
     let world = World::at(place).await;
     let (ann, sam) = (world.staff("ann"), world.user("sam"));
@@ -581,12 +666,10 @@ async fn who_enrols_makes_no_other_version(place: &Place) {
         assert_eq!(refused.what(), (Code::Aborted, "ETAG_MISMATCH"), "{old}");
     }
     let current = ann.get("rust").await.unwrap();
-    let (version, _) = current.etag.split_once('.').unwrap();
     for no_version in [
-        version.to_owned(),
-        format!("{version}."),
-        format!("{version}.x"),
-        format!("{}.", current.etag),
+        format!("{}x", current.etag.replace('.', "x.")),
+        ".".to_owned(),
+        ".1".to_owned(),
     ] {
         let refused = ann
             .update_course(subtitled(&no_version, "Two"))
@@ -733,10 +816,16 @@ async fn the_number_of_students_is_true_whatever_happens_at_once(place: &Place) 
         let mut confirmed = 0;
         for step in 0..4 {
             for (number, student) in students.iter().enumerate() {
-                let done = bob
+                match bob
                     .confirm("rust", student.id, &format!("INV-{step}-{number}"))
-                    .await;
-                confirmed += usize::from(done.is_ok());
+                    .await
+                {
+                    Ok(_) => confirmed += 1,
+                    Err(refused) => {
+                        let may_be = ["ENROLLMENT_NOT_FOUND", "ENROLLMENT_NOT_PENDING"];
+                        assert!(may_be.contains(&&*refused.reason), "{refused:?}");
+                    }
+                }
             }
         }
         confirmed

@@ -169,6 +169,14 @@ async fn a_purged_course_takes_its_enrolments_along_and_no_payments(place: &Plac
         .await;
     assert!(matches!(paid.unwrap(), Confirmed::Done(_)));
     change(place, gone.id, |course| course.deleted_at = Some(minute(5))).await;
+    // In small steps, so that a course with many students holds up nobody; or with the course.
+    let other = new_id();
+    done(enroll(place, &stays, other, minute(3)).await);
+    assert_eq!(store.purge_enrollments(minute(5), 10).await.unwrap(), 0);
+    for (limit, purged) in [(0, 0), (1, 1), (9, 0)] {
+        let done = store.purge_enrollments(minute(6), limit).await.unwrap();
+        assert_eq!(done, purged);
+    }
     assert_eq!(store.purge_deleted(minute(6), 10).await.unwrap(), 1);
     let left: Vec<_> = store.enrollment_ids(student, 10).await.unwrap();
     assert_eq!(left.len(), 1);

@@ -406,12 +406,22 @@ async fn nobody_is_enrolled_past_their_erasure(place: &Place) {
             bob.published(&format!("Before {round}"), "0.00").await.unwrap();
             sam.enroll(&format!("before-{round}")).await.unwrap();
         }
+        bob.published(&format!("Paid {round}"), "5.00").await.unwrap();
+        let (paid, reference) = (format!("paid-{round}"), format!("INV-{round}"));
+        sam.enroll(&paid).await.unwrap();
         let id = sam.id.to_string();
-        let (enrolled, again, erased) = tokio::join!(
+        let before = format!("before-{round}");
+        let (enrolled, again, erased, left, confirmed) = tokio::join!(
             sam.enroll(&slug),
             sam.enroll_once(&slug, "key"),
-            courses.erase(&id, None)
+            courses.erase(&id, None),
+            sam.cancel(&before),
+            bob.confirm(&paid, sam.id, &reference),
         );
+        for refused in [left.err(), confirmed.err()].into_iter().flatten() {
+            let may_be = ["ENROLLMENT_NOT_FOUND", "COURSE_NOT_FOUND"];
+            assert!(may_be.contains(&&*refused.reason), "{refused:?}");
+        }
         for refused in [enrolled.err(), again.err()].into_iter().flatten() {
             assert_eq!(refused.reason, "TOKEN_INVALID", "{refused:?}");
         }
@@ -422,7 +432,10 @@ async fn nobody_is_enrolled_past_their_erasure(place: &Place) {
             Vec::<String>::new(),
             "round {round}"
         );
-        assert_eq!(bob.get(&slug).await.unwrap().student_count, 0, "round {round}");
+        for slug in [&slug, &paid] {
+            let course = bob.get(slug).await.unwrap();
+            assert_eq!(course.student_count, 0, "round {round}");
+        }
     }
 }
 

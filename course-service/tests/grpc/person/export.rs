@@ -84,9 +84,18 @@ async fn enrolments_are_told(place: &Place) {
         currency: "USD".to_owned(),
         enrolled_at: rust.enrolled_at,
         updated_at: rust.updated_at,
-        payment_references: vec!["INV-1".to_owned(), "INV-2".to_owned()],
+        payments: told.enrollments[0].payments.clone(),
     };
     assert_eq!(told.enrollments[0], expected);
+    let payments = told.enrollments[0].payments.iter();
+    let payments: Vec<_> = payments
+        .map(|payment| (&*payment.reference, payment.confirmed_at.is_some()))
+        .collect();
+    assert_eq!(payments, [("INV-1", true), ("INV-2", true)]);
+    // What is more than one is told is not forgotten in silence.
+    let two = place.store.held(sam.id, 2).await.unwrap();
+    assert_eq!((two.enrollments.len(), two.has_more_enrollments), (2, true));
+    assert_eq!(two.enrollments[0].payments.len(), 2);
     let others: Vec<_> = told.enrollments[1..]
         .iter()
         .map(|one| (&*one.course.as_ref().unwrap().slug, &*one.state))
