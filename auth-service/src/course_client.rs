@@ -30,6 +30,8 @@ use crate::model::{
     user::User,
 };
 
+/// The largest answer: a thousand courses and a thousand enrolments with titles of 300 four-byte letters, and payments.
+const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// How long a whole answer is waited for at most.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -57,7 +59,7 @@ impl CourseClient {
         let mut service_token: MetadataValue<Ascii> = service_token.expose().parse()?;
         service_token.set_sensitive(true);
         Ok(Self {
-            people: PersonServiceClient::new(channel),
+            people: PersonServiceClient::new(channel).max_decoding_message_size(LARGEST_ANSWER),
             service_token,
         })
     }

@@ -95,15 +95,14 @@ impl Courses {
         slug: &str,
         refusal: Error,
     ) -> Result<Course, Error> {
-        if call.is_staff() {
-            return self.visible(call, slug).await;
-        }
         let found = self.found(slug).await?;
-        if !self.may_know(call, &found.course).await? {
-            return Err(Error::CourseHidden);
+        let is_known = self.may_know(call, &found.course).await?;
+        match (is_known, call.is_staff()) {
+            (true, true) => found.by_its_slug(),
+            (true, false) => Err(found.by_its_slug().err().unwrap_or(refusal)),
+            (false, true) => Err(Error::CourseNotFound),
+            (false, false) => Err(Error::CourseHidden),
         }
-        found.by_its_slug()?;
-        Err(refusal)
     }
 
     /// The course of this slug and its instructor who calls; `refusal` if they are none or no longer staff.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Call, Courses, Error, once::once};
 use crate::{
     model::{
-        enrollment::{Cursor, Enrollment},
+        enrollment::{Cursor, Enrollment, IsNew},
         field::noted,
         payment::PaymentReference,
         state::State,
@@ -40,7 +40,7 @@ impl Courses {
     /// # Errors
     /// [`Error::CourseNotFound`], [`Error::SlugChanged`], [`Error::Fields`], [`Error::CourseNotOpen`],
     /// [`Error::KeyReused`]; [`Error::LostRace`] when the course was changed at the same moment.
-    pub async fn enroll(&self, call: &Call, slug: &str, request_id: String) -> Result<(Named, bool), Error> {
+    pub async fn enroll(&self, call: &Call, slug: &str, request_id: String) -> Result<(Named, IsNew), Error> {
         let caller = call.known()?;
         let course = self.visible(call, slug).await?;
         let once =
@@ -50,14 +50,11 @@ impl Courses {
         let enrolled = self.store.enroll(id, &course, caller.user_id, once.as_ref(), now);
         match enrolled.await? {
             Enrolled::Done(enrollment, is_new) => {
-                let username = caller.username.clone();
-                Ok((
-                    Named {
-                        enrollment: *enrollment,
-                        username,
-                    },
-                    is_new.0,
-                ))
+                let enrollment = Named {
+                    enrollment: *enrollment,
+                    username: caller.username.clone(),
+                };
+                Ok((enrollment, is_new))
             }
             Enrolled::NotOpen if course.state == State::Published => Err(Error::LostRace),
             Enrolled::NotOpen => Err(Error::CourseNotOpen),

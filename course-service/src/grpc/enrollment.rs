@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status, metadata::MetadataValue};
 use super::{asked::open, course::timestamp};
 use crate::{
     domain::{Courses, Named},
-    model::enrollment::{Enrollment, EnrollmentState},
+    model::enrollment::{Enrollment, EnrollmentState, IsNew},
 };
 
 /// `EnrollmentService` on top of the rules.
@@ -36,7 +36,7 @@ impl EnrollmentService for EnrollmentGrpc {
             .courses
             .enroll(&asked.call, &message.slug, message.request_id)
             .await;
-        let is_existing = matches!(enrolled, Ok((_, false)));
+        let is_existing = matches!(enrolled, Ok((_, IsNew(false))));
         let mut answer = asked.answer(enrolled.map(|(enrollment, _)| encode(enrollment)))?;
         if is_existing {
             answer

@@ -77,6 +77,10 @@ pub struct Enrollment {
     pub updated_at: DateTime<Utc>,
 }
 
+/// Whether an enrolment began with this call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IsNew(pub bool);
+
 /// The place of an enrolment in a list: they come the newest first.
 pub type Cursor = (DateTime<Utc>, Uuid);
 

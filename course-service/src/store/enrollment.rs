@@ -2,7 +2,6 @@
 //! are counted in the same transaction.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use service_runtime::{
     database::{
         BeginWrite,
@@ -17,7 +16,7 @@ use super::{Error, Store};
 use crate::model::{
     course::Course,
     currency::Currency,
-    enrollment::{Cursor, Enrollment, EnrollmentState},
+    enrollment::{Cursor, Enrollment, EnrollmentState, IsNew},
     payment::PaymentReference,
     price::Price,
     slug::Slug,
@@ -73,10 +72,6 @@ pub enum Enrolled {
     /// The key was used with other input.
     KeyReused,
 }
-
-/// Whether an enrolment began with this call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IsNew(pub bool);
 
 /// What confirming a payment came to.
 #[derive(Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ mod searches;
 mod slug;
 
 pub use course::{Changed, Created};
-pub use enrollment::{Confirmed, Enrolled, IsNew};
+pub use enrollment::{Confirmed, Enrolled};
 pub use instructor::Known;
 pub use person::Left;
 

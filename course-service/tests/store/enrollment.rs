@@ -6,12 +6,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use course_service::{
     model::{
         course::Course,
-        enrollment::{Enrollment, EnrollmentState},
+        enrollment::{Enrollment, EnrollmentState, IsNew},
         payment::PaymentReference,
         price::Price,
         state::State,
     },
-    store::{Changed, Confirmed, Enrolled, IsNew},
+    store::{Changed, Confirmed, Enrolled},
 };
 use service_runtime::entropy::Entropy;
 use uuid::Uuid;
