@@ -7,6 +7,9 @@ use crate::model::course::Course;
 
 /// How long a deleted course is kept.
 pub const KEPT: TimeDelta = TimeDelta::days(30);
+/// How much longer it stays than its deletion can be taken back: longer than anybody waits for a lock, and than clocks of
+/// replicas differ.
+const MARGIN: TimeDelta = TimeDelta::minutes(10);
 /// How many courses are purged by one statement, so that none holds a lock for long.
 const BATCH: i64 = 100;
 /// How many of their enrolments, before them.
@@ -76,7 +79,7 @@ impl Courses {
     /// # Errors
     /// [`Error::Store`]. What was done stays done.
     pub async fn purge_deleted(&self) -> Result<u64, Error> {
-        let before = self.clock.now() - KEPT;
+        let before = self.clock.now() - KEPT - MARGIN;
         while self.store.purge_enrollments(before, ENROLLMENTS).await? > 0 {}
         let mut purged = 0;
         loop {

@@ -62,7 +62,7 @@ impl Course {
     }
 
     /// Whether an etag is one of the course as its instructors last left it. Those who enrolled since have changed
-    /// nothing that a change of the course could lose.
+    /// nothing that a change of the course could lose; and before there was a number in it, it was none the less one.
     pub fn is_version(&self, etag: &str) -> bool {
         etag.split_once('.').map_or(etag, |(version, _)| version) == self.version()
     }

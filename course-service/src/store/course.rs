@@ -144,14 +144,16 @@ impl Store {
         })
     }
 
-    /// Removes up to `limit` courses that were deleted before `before`, with their titles and slugs; says how many.
+    /// Removes up to `limit` courses that were deleted before `before`, with their titles and slugs, if nobody's enrolment
+    /// is left in them ([`Store::purge_enrollments`]); says how many.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn purge_deleted(&self, before: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
         Ok(on!(&self.writes, |pool| sqlx::query(
             "DELETE FROM courses WHERE deleted_at < $1 AND id IN \
-             (SELECT id FROM courses WHERE deleted_at < $1 ORDER BY deleted_at LIMIT $2)",
+             (SELECT id FROM courses WHERE deleted_at < $1 AND NOT EXISTS \
+             (SELECT 1 FROM enrollments e WHERE e.course_id = courses.id) ORDER BY deleted_at LIMIT $2)",
         )
         .bind(before)
         .bind(limit)

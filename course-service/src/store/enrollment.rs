@@ -1,5 +1,5 @@
 //! Enrolments: one row for a person and a course. Whoever changes one holds the lock of its course, in which the students
-//! are counted in the same transaction.
+//! are counted in the same transaction. Purging alone does not: nobody sees that course any more.
 
 use chrono::{DateTime, Utc};
 use service_runtime::{
@@ -375,7 +375,7 @@ impl Store {
         .await)?)
     }
 
-    /// Forgets that somebody was enrolled. The references of their payments stay, and name nobody.
+    /// Forgets that somebody was enrolled. The references of their payments stay, and lead to nobody.
     ///
     /// # Errors
     /// When the database does not answer; nothing is written then.

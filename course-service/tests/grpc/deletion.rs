@@ -266,8 +266,8 @@ async fn after_thirty_days_it_is_gone_for_good(place: &Place) {
     fresh.delete("rust", &course.etag).await.unwrap();
     let mut courses = world.courses(place);
     for (later, purged) in [
-        (TimeDelta::days(30) - TimeDelta::minutes(1), 0),
-        (TimeDelta::days(30) + TimeDelta::minutes(1), 1),
+        (TimeDelta::days(30) + TimeDelta::minutes(9), 0),
+        (TimeDelta::days(30) + TimeDelta::minutes(11), 1),
     ] {
         courses.clock = Clock::jumping();
         courses.clock.turn(later);

@@ -36,7 +36,7 @@ on_both![
     who_enrols_makes_no_other_version,
     enrolling_at_once_is_one_enrolment,
     a_reference_pays_once_under_any_concurrency,
-    who_pays_and_leaves_at_once_is_counted_once_or_not_at_all,
+    who_pays_and_leaves_at_once_is_not_counted,
     a_course_is_edited_while_people_enrol,
     the_number_of_students_is_true_whatever_happens_at_once,
 ];
@@ -677,6 +677,9 @@ async fn who_enrols_makes_no_other_version(place: &Place) {
             .unwrap_err();
         assert_eq!(refused.what(), (Code::Aborted, "ETAG_MISMATCH"), "{no_version}");
     }
+    // As etags were before there was a number in them.
+    let (version, _) = current.etag.split_once('.').unwrap();
+    let current = ann.update_course(subtitled(version, "Two")).await.unwrap();
     let elevated = world.with_second_factor(&ann, TimeDelta::zero());
     sam.cancel("rust").await.unwrap();
     elevated.delete("rust", &current.etag).await.unwrap();
@@ -727,7 +730,7 @@ async fn a_reference_pays_once_under_any_concurrency(place: &Place) {
     assert_eq!(counted(&ann, "rust").await, 8);
 }
 
-async fn who_pays_and_leaves_at_once_is_counted_once_or_not_at_all(place: &Place) {
+async fn who_pays_and_leaves_at_once_is_not_counted(place: &Place) {
     let world = World::at(place).await;
     let ann = world.staff("ann");
     ann.published("Rust", "10.99").await.unwrap();

@@ -103,10 +103,10 @@ pub const ROWS: &[Row] = &[
     row("course.v1.CourseService.AddInstructor",           "U DDD DDD DDD DDD DDD SSS U", COURSE),
     row("course.v1.CourseService.RemoveInstructor",        "U DDD DDD DDD DDD DDD SSS U", PERSON),
     row("course.v1.EnrollmentService.Enroll",              "U SSS SSS SSS SSS SSS SSS U", COURSE),
-    row("course.v1.EnrollmentService.CancelEnrollment",    "U SSS SSS SSS SSS SSS SSS U", COURSE),
     row("course.v1.EnrollmentService.ConfirmEnrollment",   "U DDD DDD DDD SSS SSS SSS U", PERSON),
     row("course.v1.EnrollmentService.ListStudents",        "U DDD DDD DDD SSS SSS SSS U", COURSE),
     row("course.v1.EnrollmentService.ListEnrollments",     "U SSS SSS SSS SSS SSS SSS U", &[]),
+    row("course.v1.EnrollmentService.CancelEnrollment",    "U SSS SSS SSS SSS SSS SSS U", COURSE),
     row("course.v1.PersonService.EraseUser",               "D DDD DDD DDD DDD DDD DDD S", &[]),
     row("course.v1.PersonService.ExportUser",              "D DDD DDD DDD DDD DDD DDD S", &[]),
     // An archived course is there for its students and for staff.
