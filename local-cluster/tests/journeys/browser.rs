@@ -20,12 +20,13 @@ async fn a_link_is_opened_and_its_button_pressed() {
     world.register("ada@example.org").await;
 
     browser.open(&world.link_to("ada@example.org").await).await;
-    assert_eq!(browser.text("h1").await, "Verify your e-mail address");
-    assert_eq!(browser.text("button").await, "Verify my address");
+    browser.shows("h1", "Verify your e-mail address").await;
+    browser.shows("button", "Verify my address").await;
     anonymous.try_login("ada@example.org", PASSWORD).await.is(401);
     browser.click("button").await;
-    let done = browser.text("[role=status]").await;
-    assert_eq!(done, "Your account is active. You can log in now.");
+    browser
+        .shows("[role=status]", "Your account is active. You can log in now.")
+        .await;
     let ada = anonymous.login("ada@example.org", PASSWORD).await;
 
     let body = json!({"username": "ada@example.org"});
@@ -45,14 +46,15 @@ async fn a_link_is_opened_and_its_button_pressed() {
         browser.type_into("#password", password).await;
         browser.type_into("#confirm_password", confirm).await;
         browser.click("button").await;
-        assert_eq!(browser.text("[role=alert]").await, refusal);
+        browser.shows("[role=alert]", refusal).await;
         assert!(ada.is_known().await, "nothing has happened yet");
     }
     browser.type_into("#password", NEW).await;
     browser.type_into("#confirm_password", NEW).await;
     browser.click("button").await;
-    let done = browser.text("[role=status]").await;
-    assert_eq!(done, "You can log in with your new password now.");
+    browser
+        .shows("[role=status]", "You can log in with your new password now.")
+        .await;
     assert!(!ada.is_known().await);
     let ada = anonymous.login("ada@example.org", NEW).await;
     world.mail_to("ada@example.org").await;
@@ -61,14 +63,14 @@ async fn a_link_is_opened_and_its_button_pressed() {
     ada.patch("/api/v1/me", body).await.is(200);
     browser.open(&world.link_to("countess@example.org").await).await;
     browser.click("button").await;
-    assert_eq!(browser.text("h1").await, "Your new address is confirmed");
+    browser.shows("h1", "Your new address is confirmed").await;
     anonymous.login("countess@example.org", NEW).await;
 
     browser
         .open(&format!("{}/verify-email?token=wrong", world.url()))
         .await;
     browser.click("button").await;
-    assert_eq!(browser.text("[role=alert]").await, "Token is invalid or expired");
+    browser.shows("[role=alert]", "Token is invalid or expired").await;
     // A page with a refusal is a 400, which the console mentions; nothing else may be there.
     for line in browser.console().await {
         assert!(line.contains("status of 400"), "{line}");
@@ -83,16 +85,16 @@ async fn a_newcomer_finds_the_mail_and_clicks_its_link() {
     let world = World::with(Ground::sqlite(), |values| values.with("EMAIL_HOST", "")).await;
     let mail = format!("{}/dev/mail", world.url());
     browser.open(&mail).await;
-    assert_eq!(browser.text("[role=status]").await, "There is no mail yet.");
+    browser.shows("[role=status]", "There is no mail yet.").await;
     world.register("ada@example.org").await;
     browser.open_until(&mail, "ul a").await;
-    assert_eq!(browser.text("ul a").await, "Confirm your e-mail address");
+    browser.shows("ul a", "Confirm your e-mail address").await;
     browser.click("ul a").await;
-    assert_eq!(browser.text("h1").await, "Confirm your e-mail address");
+    browser.shows("h1", "Confirm your e-mail address").await;
     browser.click("pre a[href*='/verify-email?token=']").await;
-    assert_eq!(browser.text("h1").await, "Verify your e-mail address");
+    browser.shows("h1", "Verify your e-mail address").await;
     browser.click("button").await;
-    assert_eq!(browser.text("h1").await, "Your address is verified");
+    browser.shows("h1", "Your address is verified").await;
     world.anonymous().login("ada@example.org", PASSWORD).await;
     assert_eq!(browser.console().await, [""; 0]);
 }

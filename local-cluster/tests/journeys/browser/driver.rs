@@ -104,6 +104,12 @@ impl Browser {
         self.text_with(selector, "").await
     }
 
+    /// Waits until the text of an element is this: what was pressed may not have changed the page yet.
+    pub async fn shows(&self, selector: &str, text: &str) {
+        let shown = self.text_with(selector, text).await;
+        assert_eq!(shown, text, "{selector}");
+    }
+
     /// The text of an element, once it has this in it.
     pub async fn text_with(&self, selector: &str, part: &str) -> String {
         let read = async || {
