@@ -7,7 +7,7 @@ use auth_client::{access::Rights, authorize::Caller};
 use service_runtime::grpc::context::RequestContext;
 
 use super::{Courses, Error};
-use crate::model::{course::Course, slug::Slug, state::State};
+use crate::model::{course::Course, enrollment::EnrollmentState, slug::Slug, state::State};
 
 /// A call, as far as it is the same for every method.
 #[derive(Debug, Clone)]
@@ -82,7 +82,8 @@ impl Courses {
         }
         match &call.caller {
             Some(caller) if course.deleted_at.is_none() && course.state == State::Archived => {
-                Ok(self.store.is_student(course.id, caller.user_id).await?)
+                let state = self.store.enrollment_state(course.id, caller.user_id).await?;
+                Ok(state == Some(EnrollmentState::Active))
             }
             _ => Ok(false),
         }

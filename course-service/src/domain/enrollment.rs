@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Call, Courses, Error, once::once};
 use crate::{
     model::{
-        enrollment::{Cursor, Enrollment, IsNew},
+        enrollment::{Cursor, Enrollment, EnrollmentState, IsNew},
         field::noted,
         payment::PaymentReference,
         state::State,
@@ -70,14 +70,12 @@ impl Courses {
     pub async fn cancel_enrollment(&self, call: &Call, slug: &str) -> Result<(), Error> {
         let caller = call.known()?;
         let found = self.found(slug).await?;
-        let course_id = found.course.id;
-        if found.course.deleted_at.is_none() && self.store.is_enrolled(course_id, caller.user_id).await? {
+        let (course_id, student_id) = (found.course.id, caller.user_id);
+        let state = self.store.enrollment_state(course_id, student_id).await?;
+        let is_enrolled = state.is_some_and(|state| state != EnrollmentState::Cancelled);
+        if is_enrolled && found.course.deleted_at.is_none() {
             found.by_its_slug()?;
-            if self
-                .store
-                .cancel(course_id, caller.user_id, self.clock.now())
-                .await?
-            {
+            if self.store.cancel(course_id, student_id, self.clock.now()).await? {
                 return Ok(());
             }
         }

@@ -9,7 +9,7 @@ use service_runtime::{
     },
     on,
 };
-use sqlx::FromRow;
+use sqlx::{FromRow, PgConnection, SqliteConnection};
 use uuid::Uuid;
 
 use super::{Error, Store};
@@ -17,7 +17,6 @@ use crate::model::{
     course::Course,
     currency::Currency,
     enrollment::{Cursor, Enrollment, EnrollmentState, IsNew},
-    payment::PaymentReference,
     price::Price,
     slug::Slug,
     title::Title,
@@ -42,7 +41,6 @@ const BEGIN: &str = "INSERT INTO enrollments \
      WHERE enrollments.state = 'cancelled' RETURNING id";
 /// Locks a course and changes nothing.
 const LOCK_COURSE: &str = "UPDATE courses SET student_count = student_count WHERE id = $1";
-/// Asked under that lock.
 const FIND: &str = "SELECT id, state FROM enrollments WHERE course_id = $1 AND student_id = $2";
 const MOVE: &str = "UPDATE enrollments SET state = $2, updated_at = $3 WHERE id = $1";
 /// Counts so many students more.
@@ -73,19 +71,6 @@ pub enum Enrolled {
     KeyReused,
 }
 
-/// What confirming a payment came to.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Confirmed {
-    /// The enrolment is active, and this payment is for it, maybe since an earlier call.
-    Done(Box<Enrollment>),
-    /// The person is not enrolled, or no longer.
-    Absent,
-    /// It is active, and this payment was never for it.
-    NotPending,
-    /// The reference paid for something before.
-    ReferenceUsed,
-}
-
 #[derive(FromRow)]
 pub(super) struct EnrollmentRow {
     id: Uuid,
@@ -109,7 +94,7 @@ impl TryFrom<EnrollmentRow> for Enrollment {
             slug: Slug::stored(row.slug),
             title: Title::stored(row.title),
             student_id: row.student_id,
-            state: EnrollmentState::stored(&row.state).ok_or_else(|| unreadable("state"))?,
+            state: stored(&row.state, row.id)?,
             price: Price::from_minor(row.price).ok_or_else(|| unreadable("price"))?,
             currency: Currency::stored(row.currency),
             enrolled_at: row.enrolled_at,
@@ -118,22 +103,101 @@ impl TryFrom<EnrollmentRow> for Enrollment {
     }
 }
 
+fn stored(state: &str, id: Uuid) -> Result<EnrollmentState, sqlx::Error> {
+    EnrollmentState::stored(state).ok_or_else(|| unreadable("state", id))
+}
+
 fn unreadable(column: &str, id: Uuid) -> sqlx::Error {
     sqlx::Error::Decode(format!("enrollments.{column} of {id}").into())
 }
 
 /// An enrolment whose course is locked.
-#[derive(FromRow)]
-struct Found {
-    id: Uuid,
-    state: String,
+pub(super) struct Found {
+    pub(super) id: Uuid,
+    course_id: Uuid,
+    pub(super) state: EnrollmentState,
 }
 
-impl Found {
-    fn state(&self) -> Result<EnrollmentState, sqlx::Error> {
-        EnrollmentState::stored(&self.state).ok_or_else(|| unreadable("state", self.id))
-    }
+/// What a transaction offers for changing an enrolment that is there.
+pub(super) trait Enrolling {
+    /// Locks a course, and then finds a person's enrolment in it.
+    fn find_locked(
+        &mut self,
+        course_id: Uuid,
+        student_id: Uuid,
+    ) -> impl Future<Output = Result<Option<Found>, sqlx::Error>> + Send;
+
+    /// Brings an enrolment into a state, and the number of students with it.
+    fn move_to(
+        &mut self,
+        found: &Found,
+        state: EnrollmentState,
+        now: DateTime<Utc>,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Counts so many students of a course more.
+    fn count(&mut self, course_id: Uuid, more: i64) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
+
+macro_rules! enrolling_for {
+    ($connection:ty) => {
+        impl Enrolling for $connection {
+            async fn find_locked(
+                &mut self,
+                course_id: Uuid,
+                student_id: Uuid,
+            ) -> Result<Option<Found>, sqlx::Error> {
+                sqlx::query(LOCK_COURSE)
+                    .bind(course_id)
+                    .execute(&mut *self)
+                    .await?;
+                let row: Option<(Uuid, String)> = sqlx::query_as(FIND)
+                    .bind(course_id)
+                    .bind(student_id)
+                    .fetch_optional(&mut *self)
+                    .await?;
+                row.map(|(id, state)| {
+                    Ok(Found {
+                        id,
+                        course_id,
+                        state: stored(&state, id)?,
+                    })
+                })
+                .transpose()
+            }
+
+            async fn move_to(
+                &mut self,
+                found: &Found,
+                state: EnrollmentState,
+                now: DateTime<Utc>,
+            ) -> Result<(), sqlx::Error> {
+                sqlx::query(MOVE)
+                    .bind(found.id)
+                    .bind(state.as_str())
+                    .bind(now)
+                    .execute(&mut *self)
+                    .await?;
+                let more = state.students() - found.state.students();
+                self.count(found.course_id, more).await
+            }
+
+            async fn count(&mut self, course_id: Uuid, more: i64) -> Result<(), sqlx::Error> {
+                if more != 0 {
+                    sqlx::query(COUNT)
+                        .bind(course_id)
+                        .bind(more)
+                        .execute(&mut *self)
+                        .await?;
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+enrolling_for!(PgConnection);
+enrolling_for!(SqliteConnection);
 
 impl Store {
     /// Enrols a person in a course as it was read; whoever is enrolled already stays so. `id` is that of a new
@@ -228,137 +292,31 @@ impl Store {
     pub async fn cancel(&self, course_id: Uuid, student_id: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
         on!(&self.writes, |pool| {
             let mut tx = pool.begin_write().await?;
-            sqlx::query(LOCK_COURSE).bind(course_id).execute(&mut *tx).await?;
-            let found: Option<Found> = sqlx::query_as(FIND)
-                .bind(course_id)
-                .bind(student_id)
-                .fetch_optional(&mut *tx)
-                .await?;
-            let Some(found) = found else { return Ok(false) };
-            let state = found.state()?;
-            if state == EnrollmentState::Cancelled {
+            let found = tx.find_locked(course_id, student_id).await?;
+            let Some(found) = found.filter(|found| found.state != EnrollmentState::Cancelled) else {
                 return Ok(false);
-            }
-            sqlx::query(MOVE)
-                .bind(found.id)
-                .bind(EnrollmentState::Cancelled.as_str())
-                .bind(now)
-                .execute(&mut *tx)
-                .await?;
-            if state.students() > 0 {
-                sqlx::query(COUNT)
-                    .bind(course_id)
-                    .bind(-state.students())
-                    .execute(&mut *tx)
-                    .await?;
-            }
+            };
+            tx.move_to(&found, EnrollmentState::Cancelled, now).await?;
             tx.commit().await?;
             Ok(true)
         })
     }
 
-    /// Makes a pending enrolment active by a payment, whose reference pays for nothing else from then on.
+    /// How far a person's enrolment in a course is; `None` when they never had one.
     ///
     /// # Errors
-    /// When the database does not answer; nothing is written then.
-    pub async fn confirm(
+    /// When the database does not answer.
+    pub async fn enrollment_state(
         &self,
         course_id: Uuid,
         student_id: Uuid,
-        reference: &PaymentReference,
-        now: DateTime<Utc>,
-    ) -> Result<Confirmed, Error> {
-        on!(&self.writes, |pool| {
-            let mut tx = pool.begin_write().await?;
-            sqlx::query(LOCK_COURSE).bind(course_id).execute(&mut *tx).await?;
-            let found: Option<Found> = sqlx::query_as(FIND)
-                .bind(course_id)
-                .bind(student_id)
-                .fetch_optional(&mut *tx)
-                .await?;
-            let Some(found) = found else {
-                return Ok(Confirmed::Absent);
-            };
-            match found.state()? {
-                EnrollmentState::Cancelled => return Ok(Confirmed::Absent),
-                EnrollmentState::Active => {
-                    let paid: Option<String> = sqlx::query_scalar(
-                        "SELECT reference FROM payments WHERE reference = $1 AND enrollment_id = $2",
-                    )
-                    .bind(reference.as_str())
-                    .bind(found.id)
-                    .fetch_optional(&mut *tx)
-                    .await?;
-                    if paid.is_none() {
-                        return Ok(Confirmed::NotPending);
-                    }
-                }
-                EnrollmentState::Pending => {
-                    let paid = sqlx::query(
-                        "INSERT INTO payments (reference, enrollment_id, confirmed_at) VALUES ($1, $2, $3) \
-                         ON CONFLICT (reference) DO NOTHING",
-                    )
-                    .bind(reference.as_str())
-                    .bind(found.id)
-                    .bind(now)
-                    .execute(&mut *tx)
-                    .await?;
-                    if paid.rows_affected() == 0 {
-                        return Ok(Confirmed::ReferenceUsed);
-                    }
-                    sqlx::query(MOVE)
-                        .bind(found.id)
-                        .bind(EnrollmentState::Active.as_str())
-                        .bind(now)
-                        .execute(&mut *tx)
-                        .await?;
-                    sqlx::query(COUNT)
-                        .bind(course_id)
-                        .bind(EnrollmentState::Active.students())
-                        .execute(&mut *tx)
-                        .await?;
-                }
-            }
-            let row: EnrollmentRow = sqlx::query_as(enrollments!("WHERE e.id = $1"))
-                .bind(found.id)
-                .fetch_one(&mut *tx)
-                .await?;
-            let enrollment = Enrollment::try_from(row)?;
-            tx.commit().await?;
-            Ok(Confirmed::Done(Box::new(enrollment)))
-        })
-    }
-
-    /// Whether a person is enrolled in a course, be it that a payment is to be confirmed.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn is_enrolled(&self, course_id: Uuid, user_id: Uuid) -> Result<bool, Error> {
-        let found: Option<Uuid> = on!(&self.reads, |pool| {
-            sqlx::query_scalar(
-            "SELECT id FROM enrollments WHERE course_id = $1 AND student_id = $2 AND state <> 'cancelled'",
-        )
-        .bind(course_id)
-        .bind(user_id)
-        .fetch_optional(pool)
-        .await
-        })?;
-        Ok(found.is_some())
-    }
-
-    /// Whether a person is a student of a course.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn is_student(&self, course_id: Uuid, user_id: Uuid) -> Result<bool, Error> {
-        let found: Option<Uuid> = on!(&self.reads, |pool| sqlx::query_scalar(
-            "SELECT id FROM enrollments WHERE course_id = $1 AND student_id = $2 AND state = 'active'",
-        )
-        .bind(course_id)
-        .bind(user_id)
-        .fetch_optional(pool)
-        .await)?;
-        Ok(found.is_some())
+    ) -> Result<Option<EnrollmentState>, Error> {
+        let row: Option<(Uuid, String)> = on!(&self.reads, |pool| sqlx::query_as(FIND)
+            .bind(course_id)
+            .bind(student_id)
+            .fetch_optional(pool)
+            .await)?;
+        Ok(row.map(|(id, state)| stored(&state, id)).transpose()?)
     }
 
     /// The ids of up to `limit` enrolments of a person, whatever became of their courses.
@@ -387,6 +345,7 @@ impl Store {
                     .bind(id)
                     .fetch_optional(&mut *tx)
                     .await?;
+            let Some(course_id) = course_id else { return Ok(()) };
             sqlx::query(LOCK_COURSE).bind(course_id).execute(&mut *tx).await?;
             let gone: Option<String> =
                 sqlx::query_scalar("DELETE FROM enrollments WHERE id = $1 RETURNING state")
@@ -394,14 +353,8 @@ impl Store {
                     .fetch_optional(&mut *tx)
                     .await?;
             let Some(state) = gone else { return Ok(()) };
-            let state = EnrollmentState::stored(&state).ok_or_else(|| unreadable("state", id))?;
-            if state.students() > 0 {
-                sqlx::query(COUNT)
-                    .bind(course_id)
-                    .bind(-state.students())
-                    .execute(&mut *tx)
-                    .await?;
-            }
+            let state = stored(&state, id)?;
+            tx.count(course_id, -state.students()).await?;
             tx.commit().await?;
             Ok(())
         })

@@ -7,14 +7,16 @@ mod held;
 mod idempotency;
 mod instructor;
 mod listing;
+mod payment;
 mod person;
 mod row;
 mod searches;
 mod slug;
 
 pub use course::{Changed, Created};
-pub use enrollment::{Confirmed, Enrolled};
+pub use enrollment::Enrolled;
 pub use instructor::Known;
+pub use payment::Confirmed;
 pub use person::Left;
 
 use service_runtime::{

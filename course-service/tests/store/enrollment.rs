@@ -87,8 +87,10 @@ async fn an_enrolment_is_found_as_it_was_stored(place: &Place) {
         (&[expected.clone()][..], &[expected][..])
     );
     assert_eq!(place.store.students(nobody(), None, 10).await.unwrap(), []);
-    assert!(!place.store.is_student(course.id, student).await.unwrap());
-    assert!(place.store.is_enrolled(course.id, student).await.unwrap());
+    let state = place.store.enrollment_state(course.id, student).await.unwrap();
+    assert_eq!(state, Some(EnrollmentState::Pending));
+    let none = place.store.enrollment_state(course.id, nobody()).await.unwrap();
+    assert_eq!(none, None);
     let absent = place
         .store
         .confirm(course.id, nobody(), &reference("INV-1"), minute(2))
