@@ -6,9 +6,10 @@ use proto::course::v1::{Course, ListCoursesRequest};
 use tonic::Code;
 
 use crate::{
+    caller::{Caller, Refused},
     fake_auth::Mood,
     support::{Place, on_both},
-    world::{Caller, Refused, World},
+    world::World,
 };
 
 on_both![

@@ -10,8 +10,9 @@ use tokio::{sync::oneshot, task::JoinSet};
 use tonic::Code;
 
 use crate::{
+    caller::{Caller, Refused},
     support::{Place, on_both},
-    world::{Caller, Refused, World, new_course, update},
+    world::{World, new_course, update},
 };
 
 on_both![

@@ -7,8 +7,9 @@ use service_runtime::clock::Clock;
 use tonic::Code;
 
 use crate::{
+    caller::{Caller, Refused},
     support::{Place, on_both},
-    world::{Caller, Refused, World},
+    world::World,
 };
 
 on_both![

@@ -11,9 +11,10 @@ use tonic::Code;
 use uuid::Uuid;
 
 use crate::{
+    caller::{Caller, Refused},
     fake_auth::Mood,
     support::{Place, on_both},
-    world::{Caller, Refused, World},
+    world::World,
 };
 use EnrollmentState::{Active, Cancelled, Pending};
 

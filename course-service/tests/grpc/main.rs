@@ -8,6 +8,7 @@
 )]
 
 mod auth_down;
+mod caller;
 mod concurrency;
 mod create;
 mod deletion;

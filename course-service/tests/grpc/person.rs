@@ -11,8 +11,9 @@ use service_runtime::grpc::channel::Channel;
 use tonic::{Code, Request, Status};
 
 use crate::{
+    caller::{Caller, Refused},
     support::{Place, on_both},
-    world::{Caller, Refused, SERVICE_TOKEN, World},
+    world::{SERVICE_TOKEN, World},
 };
 
 on_both![only_services_may_call];

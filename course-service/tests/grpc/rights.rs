@@ -7,8 +7,9 @@ use proto::course::v1::{
 use tonic::{Code, Status};
 
 use crate::{
+    caller::Caller,
     support::{Place, on_both},
-    world::{Caller, SERVICE_TOKEN, World, new_course, update},
+    world::{SERVICE_TOKEN, World, new_course, update},
 };
 
 on_both![

@@ -64,7 +64,7 @@ async fn other_reads_are_served_while_searches_are_stuck(place: &Place) {
     // Nobody was found, and who did not even get to look is told to come back.
     let mut shed = 0;
     while let Some(answer) = searches.join_next().await {
-        let refused: crate::world::Refused = answer.unwrap().unwrap_err().into();
+        let refused: crate::caller::Refused = answer.unwrap().unwrap_err().into();
         if refused.what() == (Code::ResourceExhausted, "TOO_MANY_SEARCHES") {
             assert!(refused.retry_after.is_some_and(|after| after > Duration::ZERO));
             shed += 1;

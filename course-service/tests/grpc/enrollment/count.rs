@@ -9,8 +9,9 @@ use tonic::Code;
 
 use super::counted;
 use crate::{
+    caller::Caller,
     support::{Place, on_both},
-    world::{Caller, World},
+    world::World,
 };
 use EnrollmentState::Active;
 

@@ -15,8 +15,9 @@ use uuid::Uuid;
 
 use super::{erase, heir, held, shown, wish};
 use crate::{
+    caller::{Caller, Refused},
     support::{Place, on_both},
-    world::{Caller, Refused, SERVICE_TOKEN, World, new_course},
+    world::{SERVICE_TOKEN, World, new_course},
 };
 
 on_both![
